@@ -1,4 +1,4 @@
-//! Rules that are broken on purpose, so that it is seen that each claim can fail.
+//! Rules broken on purpose, which show that each claim can fail.
 
 use super::data::slot_of;
 use super::server::Server;
@@ -8,13 +8,13 @@ use russet_replication::simulation::Dataset;
 /// A rule, and how it is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
-    /// WAIT answers before replicas have.
+    /// The server answers WAIT before the replicas have the write.
     Early,
-    /// With `appendfsync always` a reply leaves, and nothing was synced.
+    /// With `appendfsync always` a server sends a reply before it has synced the write.
     Unsaved,
-    /// `min-replicas-to-write` is not asked for.
+    /// The server ignores `min-replicas-to-write`.
     NoGate,
-    /// A node of the cluster serves in a minority.
+    /// A node of the cluster takes writes in a minority.
     Minority,
     /// Replicas take writes to the slots of their primary.
     Twice,
@@ -22,11 +22,11 @@ pub enum Broken {
     Skips,
     /// An offset goes back.
     Falls,
-    /// A primary deletes what no client has deleted.
+    /// A primary deletes a key that no client has deleted.
     Deletes,
     /// An operator leaves slots open.
     Open,
-    /// A source does not stream what is written while its slots leave.
+    /// A source does not stream writes to slots that are leaving.
     Deaf,
 }
 
@@ -44,7 +44,7 @@ impl Broken {
         Broken::Deaf,
     ];
 
-    /// A part of the failure that follows.
+    /// A part of the failure text that the broken rule causes.
     pub fn words(self) -> &'static str {
         match self {
             Broken::Early => "all have acknowledged",

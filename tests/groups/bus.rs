@@ -1,4 +1,4 @@
-//! The cluster's part of the world: events and orders of nodes, an operator with redis-cli.
+//! The cluster in the world: events and orders of nodes, and an operator with redis-cli.
 
 use super::broken::Broken;
 use super::commands::{host_of, ip_of};
@@ -11,7 +11,7 @@ use russet_host::{Event, LinkId, Machine, Now};
 use russet_resp::Reply;
 
 impl World {
-    /// The core of a host's node; `None`: the process does not run.
+    /// The core of a host's node, or `None` if the process does not run.
     pub fn core(&self, host: usize) -> Option<&Cluster> {
         self.server(host).member.as_ref()?.core.as_ref()
     }
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    /// Carries out CLUSTER ..., and returns its reply; an empty one of a process that is down.
+    /// Runs CLUSTER ..., and returns its reply; empty if the process is down.
     pub fn command(&mut self, host: usize, words: &[&[u8]], is_from_primary: bool) -> String {
         let data = self.server(host).node.data.clone();
         let mut is_acknowledged = false;
@@ -122,7 +122,7 @@ impl World {
                 node.append(words);
             }
             if waits {
-                // Its replica has it when the next message of this world reaches it.
+                // The replica gets it before any later message of this world.
                 is_acknowledged = true;
                 continue;
             }
@@ -181,7 +181,7 @@ impl World {
         }
     }
 
-    /// The only host that has a slot, as it sees itself.
+    /// The single host that considers itself the owner of a slot.
     pub fn owner(&self, slot: u16) -> Option<usize> {
         let is_its = |host: &usize| self.core(*host).is_some_and(|core| core.is_mine(slot));
         let mut owners = (CLUSTER..HOSTS).filter(is_its);
@@ -213,7 +213,7 @@ impl World {
         }
     }
 
-    /// MIGRATE: the target has the keys, synced, then the source deletes them.
+    /// MIGRATE: the target stores and syncs the keys, then the source deletes them.
     pub fn migrate_keys(&mut self, slot: u16, from: usize, to: usize) {
         let now_ms = self.clock(to).monotonic_ms as u64;
         let writes = self.server(from).node.data.of(slot);
@@ -235,7 +235,7 @@ impl World {
         self.checks.moved(slot, from, to);
     }
 
-    /// Closes slots that were left open: their keys go to the owner.
+    /// Closes slots that were left open, and gives their keys to the owner.
     pub fn close_slots(&mut self) {
         for slot in written_slots() {
             let Some(owner) = self.owner(slot) else {
@@ -259,7 +259,7 @@ impl World {
         }
     }
 
-    /// Why the nodes are not one cluster that is well; `None`: they are.
+    /// The reason why the nodes do not form a healthy cluster, or `None` if they do.
     pub fn disagreement(&self) -> Option<String> {
         for host in CLUSTER..HOSTS {
             let Some(core) = self.core(host) else {
@@ -268,7 +268,8 @@ impl World {
             if !core.is_ok() {
                 return Some(format!("{host} is not well"));
             }
-            // Marks on replicas, which Valkey's have, come by copies too: these have none.
+            // Valkey's replicas have marks of open slots, also from copies; these replicas have
+            // none.
             if !core.is_replica() && core.open_slots() != (false, false) {
                 return Some(format!("a slot of {host} is open"));
             }
@@ -300,7 +301,7 @@ impl World {
     }
 }
 
-/// The slots that clients write to, of these.
+/// The slots of these ranges that clients write to.
 fn written_in(ranges: &[(u16, u16)]) -> impl Iterator<Item = u16> + use<> {
     let ranges = ranges.to_vec();
     written_slots().filter(move |slot| {

@@ -1,7 +1,8 @@
-//! The claims, checked as things happen: see the list in `main`.
+//! Checks the claims while things happen: `main` lists the claims.
 //!
-//! A write has a home: the server that executed it, then the last that was to lead with it. A write
-//! that a new leader lacks, or that a restart has lost, must have an excuse, which is counted.
+//! A write has a home: first the server that executed it, later each new leader with the write. If
+//! a new leader lacks a write, or a restart loses it, the write must have an excuse, which is
+//! counted.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -10,31 +11,31 @@ use super::data::{Write, Writes};
 use super::server::Rules;
 use russet_replication::simulation::Node;
 
-/// Keys that one server leads: those of a slot; `None`: of the group without a cluster.
+/// The keys that a server leads: the keys of a slot, or `None` for the group without a cluster.
 pub type Scope = Option<u16>;
 
-/// Who has acknowledged a write.
+/// The servers that have acknowledged a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AckLevel {
-    /// Its server alone.
+    /// Only the server that executed it.
     Alone,
-    /// All other servers of its group, too (WAIT).
+    /// All other servers of the group, too (WAIT).
     All,
 }
 
-/// Why a write may be lost, or its server's word about it does not count.
+/// The reason why a write may be lost, or why an acknowledgement does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Excuse {
-    /// A replica without it was promoted: replication is asynchronous.
+    /// A replica without the write was promoted, because replication is asynchronous.
     Failover,
-    /// Its server had been replaced already, and did not know.
+    /// The server had already been replaced, and did not know it.
     Stale,
-    /// The power failed before the disk had it, without `appendfsync always`.
+    /// The power failed before the write was on disk, without `appendfsync always`.
     Power,
-    /// The only server left had dropped its data for a copy that did not come.
+    /// The only server left had dropped its data for a copy that did not arrive.
     Partial,
-    /// Its slot has moved to a server without a replica that has it: by SETSLOT, whose epochs have
-    /// no votes, or at once while no replica was in sync.
+    /// The slot has moved to a server without a replica that has the write: by SETSLOT, whose
+    /// epochs have no votes, or in a migration while no replica was in sync.
     Moved,
 }
 
@@ -46,18 +47,18 @@ struct WriteRecord {
     is_moved: bool,
 }
 
-/// How much has happened in a run.
+/// Counts of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     pub acked: BTreeMap<AckLevel, usize>,
     pub lost: BTreeMap<(AckLevel, Excuse), usize>,
     pub promotions: usize,
-    /// Slots moved by SETSLOT, and moves at once that have begun.
+    /// Slots moved by SETSLOT, and migrations that have begun.
     pub moves: usize,
     pub shifts: usize,
     pub claims: usize,
     pub restarts: usize,
-    /// The longest time in which two servers took writes to the same keys: of the group, of a slot.
+    /// The longest time in which two servers took writes to the same keys: in the group, in a slot.
     pub dual_ms: [i64; 2],
 }
 
@@ -84,13 +85,13 @@ impl Figures {
 pub struct Checks {
     rules: Rules,
     writes: BTreeMap<Write, WriteRecord>,
-    /// The server that was last to lead.
+    /// The server that led last.
     leaders: BTreeMap<Scope, usize>,
-    /// By position: the sum of the data.
+    /// The sum of the data at each position.
     seen: HashMap<(String, u64), u64>,
-    /// By host: the position seen last.
+    /// The last position of each host.
     positions: Vec<Option<(String, u64)>>,
-    /// Since when two servers take writes to the same keys.
+    /// The time since which two servers take writes to the same keys.
     dual: BTreeMap<Scope, i64>,
     pub figures: Figures,
 }
@@ -100,7 +101,7 @@ impl Checks {
         Checks {
             rules,
             writes: BTreeMap::new(),
-            // The first of the group: the others follow it.
+            // The first server of the group leads, and the others are its replicas.
             leaders: BTreeMap::from([(None, 0)]),
             seen: HashMap::new(),
             positions: vec![None; hosts],
@@ -111,7 +112,7 @@ impl Checks {
 
     // --- positions ---
 
-    /// A server after a turn: equal positions have equal data, and no offset falls.
+    /// Checks a server after a turn: equal positions have equal data, and no offset falls.
     pub fn look(&mut self, host: usize, node: &mut Node<Writes>) -> Result<(), String> {
         let is_replaced = std::mem::take(&mut node.is_replaced);
         if node.is_loading {
@@ -150,7 +151,7 @@ impl Checks {
 
     // --- writes ---
 
-    /// A server has executed a write.
+    /// Records that a server has executed a write.
     pub fn wrote(&mut self, write: Write, host: usize, scope: Scope) {
         let leader = self.leaders.get(&scope);
         let is_stale = leader.is_some_and(|leader| *leader != host);
@@ -164,7 +165,7 @@ impl Checks {
         self.writes.insert(write, written);
     }
 
-    /// A client has the acknowledgement of a write.
+    /// Records that a client has the acknowledgement of a write.
     pub fn acknowledged(&mut self, write: Write, acked: AckLevel) -> Result<(), String> {
         let Some(written) = self.writes.get_mut(&write) else {
             return Ok(());
@@ -183,12 +184,12 @@ impl Checks {
         }
     }
 
-    /// The server that was last to lead.
+    /// The server that led last.
     pub fn leader(&self, scope: Scope) -> Option<usize> {
         self.leaders.get(&scope).copied()
     }
 
-    /// A server is to lead from now on. `was_partial`: what it had of a copy is gone.
+    /// Records that a server leads from now on. `was_partial`: it had lost its data for a copy.
     pub fn leads(
         &mut self,
         host: usize,
@@ -229,7 +230,7 @@ impl Checks {
         Ok(())
     }
 
-    /// A server has started with its files. `was_partial`: as it stopped.
+    /// Records that a server has started with its files. `was_partial`: as when it stopped.
     pub fn restarted(
         &mut self,
         host: usize,
@@ -255,7 +256,7 @@ impl Checks {
         Ok(())
     }
 
-    /// An operator has moved the writes to a slot to another server.
+    /// Records that an operator has moved the writes of a slot to another server.
     pub fn moved(&mut self, slot: u16, from: usize, to: usize) {
         self.figures.moves += 1;
         self.leaders.insert(Some(slot), to);
@@ -267,9 +268,9 @@ impl Checks {
         }
     }
 
-    /// A server has claimed slots whose keys have moved to it, without votes: it has all of them.
-    /// `is_held`: so has a replica of it. `None`: it takes the slots back, since the server that it
-    /// gave them to has failed, as an election would.
+    /// Records that a server has claimed, without votes, slots whose keys have moved to it, and so
+    /// has all keys. `is_held`: a replica of it has them, too. `None`: the server takes back slots
+    /// that it had given away, because the new owner has failed, as an election would do it.
     pub fn claimed(
         &mut self,
         slots: &[u16],
@@ -307,7 +308,7 @@ impl Checks {
         Ok(())
     }
 
-    /// The servers that take writes to the same keys now. `bound_ms`: for so long there may be two.
+    /// Records the servers that take writes to the same keys now. Two may do so for `bound_ms`.
     pub fn served(
         &mut self,
         scope: Scope,
@@ -328,7 +329,7 @@ impl Checks {
         Err(format!("{scope:?}: {hosts:?} take writes since {since}"))
     }
 
-    /// All is well again, and this server leads.
+    /// Checks the data when the world is healthy again and this server leads.
     pub fn survived(&mut self, scope: Scope, host: usize, data: &Writes) -> Result<(), String> {
         for (write, its) in &self.writes {
             let Some(acked) = its.acked.filter(|_| its.scope == scope) else {

@@ -1,11 +1,12 @@
-//! Clients: each writes to some server that takes it, and goes on, or waits for the replicas.
+//! Clients: each client writes to a server that takes the write, and continues, or waits for
+//! replicas.
 
 use super::broken::Broken;
 use super::checks::{AckLevel, Scope};
 use super::data::{Write, slot_of};
 use super::world::{CLUSTER, PRIMARIES, WATCHED, World};
 
-/// A client waits so long for replicas.
+/// The time that a client waits for replicas.
 const WAIT_MS: i64 = 5000;
 
 /// A client that waits for replicas.
@@ -17,7 +18,7 @@ pub struct WaitingClient {
 }
 
 impl World {
-    /// Whether a write to these keys is taken now.
+    /// Whether a server takes writes to these keys now.
     pub fn takes(&self, host: usize, scope: Scope) -> bool {
         if !self.is_awake_host(host) || !World::is_server(host) {
             return false;
@@ -52,7 +53,7 @@ impl World {
         if host < WATCHED {
             return self.write(host, None);
         }
-        // A client that has been sent elsewhere.
+        // Three nodes, like a client that is redirected.
         for _ in 0..3 {
             let host = CLUSTER + self.random.place(2 * PRIMARIES);
             let slot = slot_of(self.random.next_u64());
@@ -105,7 +106,7 @@ impl World {
         }
     }
 
-    /// Clients whose wait is over.
+    /// Answers clients whose wait is over.
     pub fn end_waits(&mut self, host: usize) {
         let now = self.now;
         let all = if host < WATCHED { WATCHED - 1 } else { 1 };

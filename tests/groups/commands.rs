@@ -1,6 +1,6 @@
-//! A Sentinel's connection to a server with data: its requests and their replies, in bytes.
+//! A Sentinel's connection to a server with data: requests and replies in bytes.
 //!
-//! A transaction runs at EXEC; an order that Sentinels never send is a failure.
+//! A transaction runs at EXEC. A command that Sentinels never send is a failure.
 
 use super::server::Server;
 use russet_replication::first_request;
@@ -13,11 +13,11 @@ pub type Words = Vec<Vec<u8>>;
 pub struct Connection {
     input: Vec<u8>,
     queued: Option<Vec<Words>>,
-    /// It gets the messages of the channel.
+    /// Whether the connection gets the messages of the channel.
     pub is_subscribed: bool,
 }
 
-/// An order that more than this connection is about.
+/// A command whose effect goes beyond this connection.
 pub enum Order {
     Follow(usize),
     Lead,
@@ -25,7 +25,7 @@ pub enum Order {
     Publish(Words),
 }
 
-/// The words of the requests that have come completely.
+/// The words of the complete requests.
 pub fn requests(input: &mut Vec<u8>) -> Vec<Words> {
     let mut all = Vec::new();
     while let Ok(request) = first_request(input) {
@@ -49,7 +49,7 @@ pub fn ip_of(host: usize) -> String {
     format!("10.0.0.{}", host + 1)
 }
 
-/// A bulk string, or an array of them.
+/// A bulk string, or an array of bulk strings.
 pub fn bulks(words: &[&[u8]], is_array: bool) -> Vec<u8> {
     let mut out = Vec::new();
     if is_array {
@@ -64,7 +64,7 @@ pub fn bulks(words: &[&[u8]], is_array: bool) -> Vec<u8> {
 }
 
 impl Connection {
-    /// Takes bytes; returns the replies and what else is to be done.
+    /// Takes bytes; returns the replies, and the commands with further effects.
     pub fn receive(
         &mut self,
         bytes: &[u8],
@@ -119,7 +119,7 @@ impl Connection {
                 out.extend_from_slice(b"+OK\r\n");
             }
             [b"CONFIG", b"REWRITE"] => {
-                // The orders before it in the transaction are carried out after it.
+                // The world runs the earlier commands of the transaction after this command.
                 let last = orders.iter().rev().find_map(|order| match order {
                     Order::Follow(to) => Some(Some(*to)),
                     Order::Lead => Some(None),
@@ -139,7 +139,7 @@ impl Connection {
                 out.extend_from_slice(b":1\r\n");
             }
             [b"CLIENT", ..] => out.extend_from_slice(b"+OK\r\n"),
-            // It may take a server for a Sentinel.
+            // The Sentinel may take this server for a Sentinel.
             [b"SENTINEL", ..] => out.extend_from_slice(b"-ERR unknown command 'SENTINEL'\r\n"),
             _ => return Err(format!("a Sentinel sends {words:?}")),
         }
@@ -147,7 +147,7 @@ impl Connection {
     }
 }
 
-/// INFO's fields that a Sentinel reads.
+/// The fields of INFO that a Sentinel reads.
 fn info(server: &Server, now_ms: u64) -> String {
     let node = &server.node;
     let mut text = format!(
@@ -167,7 +167,7 @@ fn info(server: &Server, now_ms: u64) -> String {
     if upstream.is_online() {
         text += "master_link_status:up\r\n";
     } else {
-        // -1: it has never been up.
+        // -1, because the link has never been up.
         let since_ms = upstream.down_since_ms;
         let seconds = since_ms.map_or(-1, |since_ms| (now_ms - since_ms) as i64 / 1000);
         text += &format!("master_link_status:down\r\nmaster_link_down_since_seconds:{seconds}\r\n");

@@ -1,5 +1,5 @@
-//! The data of a simulated server: the writes that it has executed, each a number that no other
-//! write has. The number says its slot, and the sums of two sets differ.
+//! The data of a simulated server: its executed writes, each of them a different number. The number
+//! contains the slot, and different sets have different sums.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ pub type Write = u64;
 
 /// Slots that clients write to.
 pub const WRITTEN_SLOTS: u64 = 32;
-/// From one of them to the next.
+/// The distance between two of these slots.
 const STEP: u64 = 16_384 / WRITTEN_SLOTS;
 
 /// The slot of a write.
@@ -26,7 +26,7 @@ pub fn written_slots() -> impl Iterator<Item = u16> {
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Writes {
-    /// By slot.
+    /// The writes of each slot.
     all: [BTreeSet<Write>; WRITTEN_SLOTS as usize],
     sum: u64,
 }
@@ -36,12 +36,12 @@ fn place(slot: u16) -> usize {
 }
 
 impl Writes {
-    /// Whether it has a write.
+    /// Whether the set has a write.
     pub fn has(&self, write: Write) -> bool {
         self.all[place(slot_of(write))].contains(&write)
     }
 
-    /// Equal for equal sets.
+    /// A sum that is equal for equal sets.
     pub fn sum(&self) -> u64 {
         self.sum
     }
@@ -51,7 +51,7 @@ impl Writes {
         self.all[place(slot)].iter().copied().collect()
     }
 
-    /// How many writes there are to a slot.
+    /// The number of writes to a slot.
     pub fn count(&self, slot: u16) -> usize {
         if slot_of((slot / STEP as u16).into()) == slot {
             self.all[place(slot)].len()

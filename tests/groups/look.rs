@@ -1,4 +1,4 @@
-//! The world as it is seen from outside: which hosts reach which, and what they take.
+//! The world from outside: the hosts that each host reaches, and the writes that servers may take.
 
 use super::data::written_slots;
 use super::member::TIMEOUT_MS;
@@ -6,20 +6,20 @@ use super::world::{
     CLUSTER, HOSTS, PRIMARIES, Process, STEP_MS, WATCHED, World, bus_door, client_door,
 };
 
-/// When a primary must have stopped that receives from no majority, and when one to which a
-/// majority may talk still: see `checks` of `crates/cluster/simulation`.
+/// The time in which a primary must stop that receives from no majority, and the time for a primary
+/// to which a majority may still send: see `checks` of `crates/cluster/simulation`.
 const STOPS_MS: [i64; 2] = [
     TIMEOUT_MS * 3 / 2 + 200 + 4 * STEP_MS,
     TIMEOUT_MS * 3 + 200 + 4 * STEP_MS,
 ];
-/// `min-replicas-max-lag`, a second until the last acknowledgement, and steps.
+/// `min-replicas-max-lag`, a second until the last acknowledgement, and some steps.
 const ALONE_MS: i64 = 2000 + 4 * STEP_MS;
-/// Sentinels have made one of two primaries a replica so long after the last trouble, TILT
-/// included.
+/// The time after the last trouble, with TILT, in which Sentinels make the second of two primaries
+/// a replica.
 const REPAIR_MS: i64 = 120_000;
 
 impl World {
-    /// Which hosts of the cluster reach a majority.
+    /// Records which hosts of the cluster reach a majority.
     pub fn look_around(&mut self) {
         let voters: Vec<usize> = (CLUSTER..HOSTS)
             .filter(|host| {
@@ -45,7 +45,7 @@ impl World {
         }
     }
 
-    /// A primary that reaches no majority has stopped in time.
+    /// Checks that a primary without a majority has stopped in time.
     pub fn may_serve(&self, host: usize) -> Result<(), String> {
         let skewed_ms = if self.are_clocks_skewed {
             TIMEOUT_MS / 2 + 500
@@ -62,7 +62,8 @@ impl World {
         Ok(())
     }
 
-    /// With `min-replicas-to-write` a primary that no replica reaches has stopped in time.
+    /// Checks that with `min-replicas-to-write` a primary that no replica reaches has stopped in
+    /// time.
     pub fn may_write_alone(&self, host: usize) -> Result<(), String> {
         let frozen_until = self.hosts[host].clock.frozen_until;
         let since = self.isolated[host][0];
@@ -100,7 +101,7 @@ impl World {
         }
         let group = (0..WATCHED).filter(|host| self.takes(*host, None));
         let group: Vec<usize> = group.collect();
-        // As long as hosts are apart nothing bounds it but `min-replicas-to-write`.
+        // While hosts are apart only `min-replicas-to-write` bounds the time.
         let is_quiet = self.now - self.troubled_at > REPAIR_MS;
         let bound_ms = if is_quiet { REPAIR_MS } else { i64::MAX };
         let served = self.checks.served(None, &group, self.now, bound_ms);

@@ -1,4 +1,4 @@
-//! A server's node of the cluster: the machine, its file, and the pause of writes that it orders.
+//! A server's node in the cluster: the machine, its file, and the pause of writes that it orders.
 
 use super::data::{Writes, written_slots};
 use super::moves::Moves;
@@ -15,15 +15,15 @@ pub const BUS_PORT: u16 = 16_379;
 
 /// See the module.
 pub struct Member {
-    /// `None`: the process does not run.
+    /// `None` if the process does not run.
     pub core: Option<Cluster>,
     pub dialect: Dialect,
-    /// Of nodes.conf; empty before the first start.
+    /// The disk with nodes.conf; empty before the first start.
     pub disk: Disk<Vec<u8>>,
-    /// Writes are held until then, by the server's clock.
+    /// The server holds writes until this time of its clock.
     pub paused_until: i64,
     pub next_tick: i64,
-    /// `None`: the process does not run.
+    /// `None` if the process does not run.
     pub moves: Option<Moves>,
 }
 
@@ -45,7 +45,7 @@ impl Member {
             port: 6379,
             bus_port: BUS_PORT,
             node_timeout: Millis::of_ms(TIMEOUT_MS as u64),
-            // A shard keeps its replicas, so that acknowledgements have one meaning.
+            // Replicas stay in their shard, so that acknowledgements have a single meaning.
             allow_replica_migration: false,
             ..Settings::of(&Config::default())
         }
@@ -59,7 +59,7 @@ impl Member {
         }
     }
 
-    /// The node starts with its file.
+    /// Starts the node with its file.
     pub fn start(&mut self, seed: u64, now: Now, run: u64) -> Result<(), String> {
         let saved = if self.disk.file.is_empty() {
             NodesConf::fresh(seed)
@@ -71,7 +71,7 @@ impl Member {
         Ok(())
     }
 
-    /// The server's data is there.
+    /// The server has loaded its data.
     pub fn loaded(&mut self, now: Now, data: &Writes) {
         if let Some(core) = &mut self.core {
             core.loaded(now, &|slot| data.count(slot));
@@ -79,7 +79,7 @@ impl Member {
     }
 }
 
-/// A server's state, as its node receives it.
+/// The state of a server, as its node receives it.
 pub fn own_of(server: &Server, now: Now) -> ServerState {
     let node = &server.node;
     let upstream = node.upstream.as_ref();
@@ -109,7 +109,7 @@ pub fn own_of(server: &Server, now: Now) -> ServerState {
         primary,
         is_loading: false,
         is_paused: member.is_some_and(|member| now.monotonic_ms < member.paused_until),
-        // A node that has only kept keys, of slots that are another's, counts as empty.
+        // A node counts as empty if it only has kept keys of another node's slots.
         is_empty: moves.is_some_and(|moves| moves.has_only_kept(with_keys)),
         replicas_online: server.replicas().count(),
     }

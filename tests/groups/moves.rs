@@ -1,8 +1,8 @@
-//! Slots that move at once: the machine of migrations on each node of the cluster, its links and
-//! exports, keys that are hidden or kept, and claims that wait for replicas.
+//! Slots that move in a migration: each node's migration machine, its links and exports, hidden and
+//! kept keys, and claims that wait for replicas.
 //!
-//! What acknowledges nothing leaves at the end of the turn, with the rest of the server's bytes. A
-//! write to a slot that leaves goes to its export's stream as it is executed.
+//! Bytes that acknowledge nothing leave at the end of the turn, with the server's other bytes. A
+//! write to a leaving slot goes to the export's stream when the server executes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,21 +22,21 @@ use russet_host::LinkId;
 use russet_host::simulation::World as _;
 use russet_resp::write_request;
 
-/// The numbers of dialled links begin there.
+/// The first number of dialled links.
 const DIALLED: u64 = 1 << 42;
-/// Keys of a snapshot in a turn.
+/// The number of snapshot keys in a turn.
 const KEYS_MAX: usize = 8;
 
-/// Slots that leave.
+/// The export of slots that leave.
 struct Export {
     job: Name,
     slots: Ranges,
     snapshot: MigrationLink,
     stream: MigrationLink,
-    /// Keys that are to be sent; `None`: the moment of the snapshot has not come.
+    /// The keys to send; `None` before the moment of the snapshot.
     keys: Option<Vec<Write>>,
     is_sent: bool,
-    /// Effects that wait.
+    /// Effects that wait for the end of the snapshot.
     held: Option<Vec<u8>>,
 }
 
@@ -49,7 +49,7 @@ struct Claim {
     over: i64,
 }
 
-/// A link of a migration.
+/// A migration's link.
 #[derive(Default)]
 struct Mover {
     input: Vec<u8>,
@@ -67,13 +67,13 @@ pub struct Moves {
     hidden: BTreeSet<u16>,
     kept: BTreeSet<u16>,
     links: BTreeMap<MigrationLink, Mover>,
-    /// Bytes to be sent, and links to be closed after them, in order.
+    /// Bytes to send, and links to close after their bytes, in order.
     out: Vec<(MigrationLink, Option<Vec<u8>>)>,
     routes_changed: bool,
     next_tick: i64,
-    /// Distinguishes the links of successive processes.
+    /// Makes the links of each process different.
     run: u64,
-    /// Copies, and histories, that the server's data has begun with.
+    /// The number of copies and new histories that the server's data has begun with.
     pub copies: u64,
     pub histories: u64,
 }
@@ -106,17 +106,17 @@ impl Moves {
         }
     }
 
-    /// Nothing moves, and nothing is kept.
+    /// Whether nothing moves and no data is kept.
     pub fn is_idle(&self) -> bool {
         self.machine.as_ref().is_some_and(Migrations::is_idle)
     }
 
-    /// Whether writes to a slot wait, or its keys are not the cluster's to see.
+    /// Whether writes to a slot wait, or the cluster must not see its keys.
     pub fn holds(&self, slot: u16) -> bool {
         self.held.values().any(|slots| slots.contains(slot)) || self.hidden.contains(&slot)
     }
 
-    /// Whether all of these slots are kept ones.
+    /// Whether all of these slots are kept slots.
     pub fn has_only_kept(&self, mut slots: impl Iterator<Item = u16>) -> bool {
         slots.all(|slot| self.kept.contains(&slot))
     }
@@ -133,7 +133,7 @@ impl Moves {
         }
     }
 
-    /// Whether a link of the network is one that a migration has dialled.
+    /// Whether a migration has dialled a link of the network.
     pub fn is_dialled(link: LinkId) -> bool {
         link.0 > DIALLED
     }
@@ -143,7 +143,7 @@ impl Moves {
         (number < 1 << 20).then_some(MigrationLink::Dialled(number))
     }
 
-    /// A peer has connected, and sent a request that no replica sends.
+    /// Takes over a peer's connection whose request no replica sends.
     pub fn adopt(&mut self, number: u64, bytes: Vec<u8>) {
         let mover = Mover {
             input: bytes,
@@ -156,7 +156,7 @@ impl Moves {
         self.out.push((link, Some(bytes.to_vec())));
     }
 
-    /// A write has been executed: its effect goes to the exports of its slot.
+    /// Sends the effect of an executed write to the exports of its slot.
     pub fn stream(&mut self, write: Write, is_deaf: bool) {
         let (slot, bytes) = (slot_of(write), set_request(write));
         let mut sent = Vec::new();
@@ -177,7 +177,7 @@ impl Moves {
         }
     }
 
-    /// Slots are served elsewhere now: their exports end.
+    /// Ends the exports of slots that another node serves now.
     fn stop_exports(&mut self, slots: &[u16]) {
         let is_lost = |export: &Export| slots.iter().any(|slot| export.slots.contains(*slot));
         self.exports.retain(|export| !is_lost(export));
@@ -333,7 +333,7 @@ impl World {
         }
     }
 
-    /// A primary deletes keys; a replica receives that by the stream.
+    /// A primary deletes keys; a replica receives the deletions with the stream.
     fn drop_keys(&mut self, host: usize, slots: &Ranges) {
         let node = &mut self.server_mut(host).node;
         if !node.is_primary() {
@@ -364,7 +364,7 @@ impl World {
         true
     }
 
-    /// Claims whose keys the replicas have: see `server::migration::claims`.
+    /// Continues claims whose keys the replicas have: see `server::migration::claims`.
     fn continue_claims(&mut self, host: usize) {
         let now = self.clock(host).monotonic_ms;
         let Some(moves) = self.moves(host) else {
@@ -399,7 +399,7 @@ impl World {
 
     // --- turns ---
 
-    /// The migrations' part of a turn.
+    /// The migrations' part of a server's turn.
     pub fn turn_moves(&mut self, host: usize) {
         let node = &self.server(host).node;
         let (copies, histories, loads) = (node.copies, node.histories, node.is_loading);
@@ -444,7 +444,7 @@ impl World {
         }
     }
 
-    /// A replica has begun with a snapshot: imports are announced to it.
+    /// Announces imports to a replica that has begun with a snapshot.
     pub fn announce_moves(&mut self, host: usize) {
         self.with_moves(host, |m, around| m.announce_again(around));
     }
@@ -490,7 +490,7 @@ impl World {
 
     // --- links ---
 
-    /// An event of a link that a migration has dialled.
+    /// Handles an event of a link that a migration has dialled.
     pub fn on_mover(&mut self, host: usize, event: russet_host::Event<'_>) {
         use russet_host::Event;
         let Some(moves) = self.moves(host) else {
@@ -554,7 +554,7 @@ impl World {
         }
     }
 
-    /// Takes one reply or command of a link; whether there may be more.
+    /// Takes a single reply or command of a link; returns whether there may be more.
     fn serve_mover(&mut self, host: usize, link: MigrationLink) -> bool {
         let Some(moves) = self.moves(host) else {
             return false;
@@ -672,7 +672,7 @@ impl World {
         }
     }
 
-    /// What migrations have to send leaves, in its order.
+    /// Sends the bytes of migrations, in their order.
     pub fn send_moves(&mut self, host: usize) {
         let Some(moves) = self.moves(host) else {
             return;
@@ -702,7 +702,7 @@ impl World {
         slots.filter(is_foreign).collect()
     }
 
-    /// Slots that this node does not serve any more: their keys are deleted.
+    /// Deletes the keys of slots that this node does not serve any more.
     pub fn drop_slots(&mut self, host: usize, slots: impl Iterator<Item = u16>) {
         let lost = self.foreign(host, slots);
         if let Some(moves) = self.moves(host) {
@@ -711,7 +711,7 @@ impl World {
         self.drop_keys(host, &Ranges::of_slots(lost.into_iter()));
     }
 
-    /// Another node has claimed slots: their keys are kept for a time.
+    /// Keeps the keys of slots that another node has claimed, for a time.
     pub fn lose_slots(&mut self, host: usize, slots: impl Iterator<Item = u16>) {
         let lost = self.foreign(host, slots);
         let node = &self.server(host).node;
@@ -733,7 +733,7 @@ impl World {
         self.with_moves(host, |m, around| m.lost(around, &lost));
     }
 
-    /// Owners have changed: kept keys may be this node's again.
+    /// Kept keys may belong to this node again, because owners have changed.
     pub fn review_moves(&mut self, host: usize) {
         let Some(moves) = self.moves(host) else {
             return;
@@ -752,7 +752,8 @@ impl World {
         }
     }
 
-    /// This node leads: it keeps what its primary kept, and deletes what is another's.
+    /// This node becomes a leader: it keeps the data that its primary kept, and deletes another
+    /// node's keys.
     pub fn lead_moves(&mut self, host: usize) {
         self.with_moves(host, |m, around| m.routes_changed(around));
         let Some(moves) = self.moves(host) else {
@@ -783,12 +784,12 @@ impl World {
         }
     }
 
-    /// All keys are deleted.
+    /// Deletes all keys.
     pub fn flush_moves(&mut self, host: usize) {
         self.with_moves(host, |m, around| m.flushed(around));
     }
 
-    /// The primary's stream has words about a migration.
+    /// Handles the words about a migration in the primary's stream.
     pub fn follow_moves(&mut self, host: usize, words: &[&[u8]]) {
         let sender = Sender {
             link: MigrationLink::Client(0),
@@ -799,7 +800,7 @@ impl World {
         self.with_moves(host, |m, around| m.request(around, &sender, words));
     }
 
-    /// An operator has a slot moved at once, pulled by its target or pushed by its source.
+    /// An operator has a slot moved in a migration: pulled by the target, or pushed by the source.
     pub fn shift_slot(&mut self, slot: u16, from: usize, to: usize, is_pushed: bool) {
         let number = slot.to_string();
         let number = number.as_bytes();
@@ -807,7 +808,7 @@ impl World {
         let Some(target) = target else {
             return;
         };
-        // Slots are pulled with the secret that Redis's nodes share.
+        // Only nodes of Redis's dialect pull slots, because they share a secret.
         let is_redis = |host: &usize| {
             let member = self.server(*host).member.as_ref();
             member.is_some_and(|member| member.dialect == Dialect::Redis)
@@ -828,13 +829,13 @@ impl World {
     }
 }
 
-/// The slots that clients write to, of these.
+/// The slots of these ranges that clients write to.
 fn written_in(slots: &Ranges) -> impl Iterator<Item = u16> + use<> {
     let slots = slots.clone();
     written_slots().filter(move |slot| slots.contains(*slot))
 }
 
-/// The words of the first request that has come completely; it is taken.
+/// Takes the words of the first request, if it is complete.
 fn first_of(input: &mut Vec<u8>) -> Option<Words> {
     let request = russet_replication::first_request(input).ok()?;
     let words = request.words.iter().map(|word| word.to_vec()).collect();
@@ -843,7 +844,8 @@ fn first_of(input: &mut Vec<u8>) -> Option<Words> {
     Some(words)
 }
 
-/// Whether the first request of an accepted link is one of a migration's; `None`: it has not come.
+/// Whether the first request of an accepted link belongs to a migration; `None` until it is
+/// complete.
 pub fn is_mover(bytes: &[u8]) -> Option<bool> {
     let mut bytes = bytes.to_vec();
     let words = requests(&mut bytes).into_iter().next()?;

@@ -1,10 +1,10 @@
-//! A server with data: the machine of its link to a primary and the stream
-//! (`russet_replication::simulation`), sessions of its replicas, connections of Sentinels, and in a
-//! cluster its node.
+//! A server with data: the machine of its link to a primary, the stream
+//! (`russet_replication::simulation`), the sessions of its replicas, connections of Sentinels, and
+//! in a cluster its node.
 //!
-//! A turn reads, works, saves, then sends: what acknowledges a write leaves after the write is
-//! where `appendfsync` wants it. A crash leaves what was synced, the end of a process all that was
-//! written.
+//! A turn reads, works, saves, then sends, so an acknowledgement leaves after the write is where
+//! `appendfsync` wants it. A crash keeps the synced bytes; the end of a process keeps all written
+//! bytes.
 
 use std::collections::BTreeMap;
 
@@ -16,15 +16,15 @@ use russet_host::{LinkId, Random};
 use russet_replication::Position;
 use russet_replication::simulation::{Make, Node, Options, Session, State};
 
-/// The numbers of accepted links begin there; dialled ones are below.
+/// The first number of accepted links; dialled links have smaller numbers.
 const ACCEPTED: u64 = 1 << 40;
 /// `min-replicas-max-lag`.
 const LAG_MAX_MS: u64 = 2000;
 
-/// Rules of all servers of a run.
+/// The rules of all servers in a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// `appendfsync always`; otherwise each second.
+    /// `appendfsync always`; otherwise `everysec`.
     pub is_always: bool,
     /// `min-replicas-to-write 1`, without a cluster.
     pub needs_replica: bool,
@@ -34,7 +34,7 @@ pub struct Rules {
 pub enum Peer {
     /// A server that has not sent a whole request.
     Fresh(Vec<u8>),
-    /// A node that slots move from or to: the link is in `moves`.
+    /// A node that slots move from or to; `moves` has the link.
     Mover,
     /// A replica.
     Replica(Box<Session>),
@@ -44,12 +44,12 @@ pub enum Peer {
 
 /// An accepted link.
 pub struct AcceptedLink {
-    /// The host at its other end.
+    /// The host at the other end.
     pub from: usize,
     pub peer: Peer,
 }
 
-/// Bytes of a link to the primary that were not wanted yet.
+/// Bytes of a link to the primary that the machine does not want yet.
 #[derive(Default)]
 pub struct Inbox {
     pub bytes: Vec<u8>,
@@ -60,15 +60,15 @@ pub struct Inbox {
 pub struct Server {
     pub node: Node<Writes>,
     pub rules: Rules,
-    /// `None`: in no cluster.
+    /// `None` outside a cluster.
     pub member: Option<Member>,
     pub accepted: BTreeMap<LinkId, AcceptedLink>,
     pub inboxes: BTreeMap<LinkId, Inbox>,
-    /// The primary that the configuration file names.
+    /// The primary in the configuration file.
     pub saved_primary: Option<usize>,
-    /// Its replies wait for the end of the turn.
+    /// Writes whose replies wait for the end of the turn.
     pub unanswered: Vec<Write>,
-    /// The position that was saved last, and when.
+    /// The last saved position, and the time of the save.
     saved: (Option<Position>, u64),
     pub run: u64,
     last_link: u64,
@@ -134,7 +134,7 @@ impl Server {
         link
     }
 
-    /// The sessions of replicas that receive the stream, with their hosts.
+    /// The sessions of replicas that receive the stream, and their hosts.
     pub fn replicas(&self) -> impl Iterator<Item = (usize, &Session)> {
         self.accepted.values().filter_map(|its| match &its.peer {
             Peer::Replica(session) if matches!(session.state, State::Online(_)) => {
@@ -144,7 +144,7 @@ impl Server {
         })
     }
 
-    /// How many other hosts have acknowledged a position.
+    /// The number of other hosts that have acknowledged a position.
     pub fn acknowledged(&self, offset: u64) -> usize {
         let has_it = |session: &Session| session.acked.is_some_and(|acked| acked >= offset);
         let hosts = self.replicas().filter(|(_, session)| has_it(session));
@@ -154,7 +154,7 @@ impl Server {
         hosts.len()
     }
 
-    /// The second links of these main ones have brought the snapshot: the stream follows.
+    /// The second links of these main links have sent the snapshot, so the stream follows.
     pub fn begin_streams(&mut self, begun: &[(u64, u64)]) {
         for (link, its) in &mut self.accepted {
             let number = Server::number(*link);
@@ -167,7 +167,7 @@ impl Server {
         }
     }
 
-    /// Whether a replica was there lately, if that is asked for.
+    /// Whether a replica was there recently, if the rules ask for a replica.
     pub fn has_replica(&self, now_ms: u64) -> bool {
         let is_near = |session: &Session| {
             session.acked.is_some() && now_ms.saturating_sub(session.received_ms) <= LAG_MAX_MS
@@ -175,7 +175,7 @@ impl Server {
         !self.rules.needs_replica || self.replicas().any(|(_, session)| is_near(session))
     }
 
-    /// What was written since the last save must be synced now.
+    /// Whether the server must sync its unsaved writes now.
     pub fn must_save(&self, now_ms: u64) -> bool {
         let is_new = self.saved.0 != Some(self.node.stream.position());
         let is_due = self.rules.is_always || now_ms >= self.saved.1 + 1000;
@@ -187,7 +187,7 @@ impl Server {
         self.saved = (Some(self.node.stream.position()), now_ms);
     }
 
-    /// The process ends: with what is in the kernel's memory, or with the power.
+    /// Ends the process: with the power, only synced bytes remain; otherwise all written bytes.
     pub fn stop(&mut self, has_power: bool) {
         if has_power {
             self.node.save();
@@ -201,7 +201,7 @@ impl Server {
         }
     }
 
-    /// The process starts with its files, and its data as a replica's if it was one.
+    /// Starts the process with its files; a former replica has its data as a replica.
     pub fn start(&mut self, now_ms: u64, follows: Option<usize>, run: u64) {
         self.run = run;
         self.node.follows = follows;

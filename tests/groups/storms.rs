@@ -1,9 +1,9 @@
-//! Storms: troubles from a seed, then calm, in which all must become well in bounded time. A seed
-//! that fails is reduced to few troubles, and its history printed.
+//! Storms: troubles from a seed, then calm, in which the world must become healthy in bounded time.
+//! The test reduces a failing seed to few troubles, and prints its history.
 //!
-//! `RUSSET_GROUP_STORMS=N` tries N seeds in place of the usual ones, from `RUSSET_GROUP_FROM` on;
-//! with N = 1 the history is printed in any case. `RUSSET_GROUP_BRIEF=1` names all that fail, and
-//! reduces none.
+//! `RUSSET_GROUP_STORMS=N` tries N seeds in place of the usual seeds, from `RUSSET_GROUP_FROM` on;
+//! with N = 1 the test always prints the history. `RUSSET_GROUP_BRIEF=1` names all failing seeds,
+//! and reduces none.
 
 use super::broken::Broken;
 use super::checks::Figures;
@@ -20,17 +20,17 @@ const STORMS: u64 = 20;
 const TROUBLE_MS: i64 = 60_000;
 /// Longer than TILT, and two timeouts of a failover.
 const PEACE_MS: i64 = 300_000;
-/// For so long all is well.
+/// The time for which the world must stay healthy.
 const STILL_MS: i64 = 5000;
 
-/// Something that happens.
+/// A trouble.
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
-    /// A process ends, or its host loses power, and is back after so long.
+    /// A process ends, or its host loses power; it is back after this time.
     Stop(usize, bool, i64),
-    /// Nothing passes from one host to another.
+    /// Nothing passes from a host to another host.
     Cut(usize, usize),
-    /// Nothing passes between two sides; in one direction only.
+    /// Nothing passes between two sides, or in one direction only.
     Part(u64, bool),
     /// All cuts end.
     Join,
@@ -40,13 +40,13 @@ enum Trouble {
     Jump(usize, i64),
     /// The disk of a node's or a Sentinel's file fails, or works again.
     BadDisk(usize),
-    /// No snapshot can be stored, or again.
+    /// The disk has no room for snapshots, or has room again.
     FullDisk(usize),
-    /// An operator asks for a failover: of the group by a Sentinel, of a shard by its replica.
+    /// An operator asks for a failover: a Sentinel of the group, or a replica of a shard.
     HandOver(usize, bool),
     /// An operator moves a slot to a node.
     Move(u64, usize),
-    /// The same at once: pulled, or pushed.
+    /// The same in a migration: pulled, or pushed.
     Shift(u64, usize, bool),
 }
 
@@ -187,8 +187,9 @@ impl World {
         }
     }
 
-    /// Whether each Sentinel knows all servers and Sentinels. A replica that they have not seen
-    /// when its primary is replaced stays unknown to them, as long as it follows a replica.
+    /// Whether each Sentinel knows all servers and Sentinels. A replica that the Sentinels have not
+    /// seen when its primary is replaced stays unknown to them, as long as it is a replica of a
+    /// replica.
     fn know_all(&mut self) -> bool {
         let knows =
             |reply: Vec<u8>, count: usize| reply.starts_with(format!("*{count}\r\n").as_bytes());
@@ -200,7 +201,7 @@ impl World {
         })
     }
 
-    /// The primary that all Sentinels name, if the servers obey.
+    /// The primary that all Sentinels name, if all servers follow it.
     fn group_leader(&mut self) -> Result<usize, String> {
         let mut named = Vec::new();
         for host in WATCHED..CLUSTER {
@@ -227,13 +228,13 @@ impl World {
         Ok(leader)
     }
 
-    /// Why not all is well.
+    /// The reason why the world is not healthy, or `None`.
     fn trouble_left(&mut self) -> Option<String> {
         let group = self.group_leader().err();
         group.or_else(|| self.disagreement())
     }
 
-    /// All data is where it belongs.
+    /// Checks that all data is where it belongs.
     fn finish(&mut self) -> Result<(), String> {
         let leader = self.group_leader()?;
         let data = self.server(leader).node.data.clone();
@@ -266,7 +267,7 @@ impl World {
 
 impl Plan {
     fn new(seed: u64, broken: Option<Broken>) -> Plan {
-        // Beside the numbers of the world.
+        // Independent of the random numbers of the world.
         let mut random = Random(seed ^ 0x5eed << 32);
         let count = 15 + random.place(30);
         let times = (0..count).map(|_| random.below(TROUBLE_MS));
@@ -354,7 +355,7 @@ fn whole_groups_hold_in_every_storm() {
     }
 }
 
-/// Each claim can fail: a rule that is broken on purpose is found within some seeds.
+/// Each claim can fail: some seeds find a rule that is broken on purpose.
 #[test]
 fn each_broken_rule_is_found() {
     for broken in Broken::ALL {
@@ -365,7 +366,7 @@ fn each_broken_rule_is_found() {
     }
 }
 
-/// A seed repeats, but for the ids of histories.
+/// A seed repeats, except the ids of histories.
 #[test]
 fn a_seed_repeats() {
     (0..2).for_each(|seed| Plan::new(seed, None).check_that_it_repeats());

@@ -1,4 +1,4 @@
-//! A Sentinel: the machine, its file, and the connections that other Sentinels have opened.
+//! A Sentinel: the machine, its file, and the connections of other Sentinels.
 
 use std::collections::BTreeMap;
 
@@ -18,15 +18,15 @@ pub const PORT: u16 = 26_379;
 pub const NAME: &str = "mymaster";
 /// `down-after-milliseconds`.
 pub const DOWN_AFTER_MS: i64 = 2000;
-/// The numbers of accepted links begin there.
+/// The first number of accepted links.
 const ACCEPTED: u64 = 1 << 40;
 
 /// See the module.
 pub struct Watcher {
-    /// `None`: the process does not run.
+    /// `None` if the process does not run.
     pub core: Option<Sentinel>,
     pub disk: Disk<Setup>,
-    /// Bytes of requests that have not come completely.
+    /// Bytes of incomplete requests.
     pub inputs: BTreeMap<LinkId, Vec<u8>>,
     last_link: u64,
 }
@@ -43,7 +43,7 @@ fn read(text: Vec<u8>) -> Setup {
 }
 
 impl Watcher {
-    /// Watches the server at this address.
+    /// A Sentinel that watches the server at this address.
     pub fn new(ip: &str, quorum: usize) -> Watcher {
         let text = format!(
             "sentinel monitor {NAME} {ip} 6379 {quorum}\n\
@@ -77,7 +77,7 @@ impl Watcher {
         }
     }
 
-    /// Starts from the text of its file.
+    /// Starts the Sentinel from the text of its file.
     pub fn start(&mut self, seed: u64, now: Now) {
         let text = rewrite(&self.disk.file, &Config::default(), b"");
         let own = ServerFacts {
@@ -131,7 +131,7 @@ impl World {
         }
     }
 
-    /// A client's command to a Sentinel, and its reply.
+    /// Sends a client's command to a Sentinel; returns the reply.
     pub fn ask_watcher(&mut self, host: usize, words: &[&[u8]]) -> Vec<u8> {
         let clock = self.clock(host);
         let mut reply = Reply::new();

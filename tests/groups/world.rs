@@ -1,9 +1,10 @@
-//! Hosts on one network: servers with data, the Sentinels that watch some of them, and a cluster.
-//! One clock, one seed; each host has clocks and a disk of its own.
+//! Hosts on a single network: servers with data, the Sentinels that watch some of them, and a
+//! cluster. A single clock and a single seed drive them; each host has its own clocks and its own
+//! disk.
 //!
-//! A step of time starts what is down, delivers what is due, then each host that is awake has a
-//! turn (`turn`), clients write, and the claims are checked. The first claim that does not hold
-//! ends the run (`failure`).
+//! A step of time starts hosts that are due, delivers messages that are due, and gives each host
+//! that is awake a turn (`turn`). Then clients write, and the world checks the claims. The first
+//! broken claim ends the run (`failure`).
 
 use super::broken::Broken;
 use super::checks::{AckLevel, Checks, Scope};
@@ -24,14 +25,15 @@ use bytes::Bytes;
 
 /// The step of the simulated time.
 pub const STEP_MS: i64 = 20;
-/// Servers that Sentinels watch; then the Sentinels; then the cluster.
+/// The number of servers that Sentinels watch; the Sentinels follow, then the cluster.
 pub const WATCHED: usize = 3;
 pub const WATCHERS: usize = 3;
 pub const PRIMARIES: usize = 3;
 pub const CLUSTER: usize = WATCHED + WATCHERS;
 pub const HOSTS: usize = CLUSTER + 2 * PRIMARIES;
 
-/// Where a host's clients, Sentinels and replicas connect, and where nodes of its cluster do.
+/// The address for a host's clients, Sentinels and replicas, and the address for nodes of its
+/// cluster.
 pub fn client_door(host: usize) -> MachineId {
     host * 2
 }
@@ -49,9 +51,9 @@ pub struct Host {
     pub process: Process,
     pub clock: Clock,
     pub is_up: bool,
-    /// When it is back.
+    /// The time at which the host is back.
     pub back_at: i64,
-    /// How it went down: its data was partial, and the kernel has its writes.
+    /// The state at the stop: whether its data was partial, and whether the kernel has its writes.
     stopped: (bool, bool),
 }
 
@@ -65,16 +67,17 @@ pub struct World {
     pub rules: Rules,
     pub broken: Option<Broken>,
     pub has_clients: bool,
-    /// Saves may be interrupted by the loss of power, links may break.
+    /// Whether a loss of power may interrupt saves, and links may break.
     pub has_accidents: bool,
-    /// The last trouble.
+    /// The time of the last trouble.
     pub troubled_at: i64,
-    /// By host of the cluster: since when it receives from no majority, and since when it cannot
-    /// talk with one. By server that Sentinels watch: since when it receives from no other.
+    /// For each host of the cluster: the time since which it receives from no majority, and the
+    /// time since which it cannot send to a majority. For each watched server: the time since which
+    /// it receives from no other.
     pub isolated: Vec<[Option<i64>; 2]>,
     pub are_clocks_skewed: bool,
     pub waiting: Vec<WaitingClient>,
-    /// The last number of a write.
+    /// The number of the last write.
     pub numbers: u64,
     runs: u64,
     pub failure: Option<String>,
@@ -148,7 +151,7 @@ impl World {
         }
     }
 
-    /// The first failure counts.
+    /// Records a result; only the first failure counts.
     pub fn check(&mut self, result: Result<(), String>) {
         if let Err(why) = result {
             let now = self.now;
@@ -169,7 +172,7 @@ impl World {
         its.is_up && !its.clock.is_frozen(self.now)
     }
 
-    /// The server of a host that has one.
+    /// The server of a host, which must have a server.
     pub fn server(&self, host: usize) -> &Server {
         match &self.hosts[host].process {
             Process::Server(server) => server,
@@ -231,7 +234,7 @@ impl World {
         self.note(|| format!("host {host} is up"));
     }
 
-    /// The process ends. Without power its host has only what was synced, and the other ends of
+    /// Ends a process. If its host loses power it keeps only synced bytes, and the other ends of
     /// its links stay open for a minute.
     pub fn stop(&mut self, host: usize, has_power: bool, back_at: i64) {
         let its = &mut self.hosts[host];
@@ -256,7 +259,7 @@ impl World {
 
     // --- time ---
 
-    /// Time passes, until a claim does not hold.
+    /// Lets time pass, until a claim fails.
     pub fn run_ms(&mut self, ms: i64) {
         let end = self.now + ms;
         while self.now < end && self.failure.is_none() {
@@ -264,7 +267,7 @@ impl World {
         }
     }
 
-    /// Runs until the condition holds, at most for this time; returns whether it does.
+    /// Runs until the condition holds, or for this time; returns whether the condition holds.
     pub fn run_until(&mut self, ms: i64, mut holds: impl FnMut(&mut World) -> bool) -> bool {
         let end = self.now + ms;
         while self.now < end && self.failure.is_none() {
@@ -353,7 +356,7 @@ impl World {
         Ok(())
     }
 
-    /// The bytes of links to the primary that are wanted now.
+    /// The bytes from the primary that the machine wants now.
     fn read_primary(&mut self, host: usize) -> Result<(), String> {
         let now_ms = self.clock_ms(host);
         let server = self.server_mut(host);
@@ -408,7 +411,7 @@ impl World {
         Ok(())
     }
 
-    /// Commands of the stream that are not about keys.
+    /// Handles commands of the stream that do not change keys.
     fn pass_on(&mut self, host: usize, words: &Words) {
         if words[0] == b"PUBLISH" {
             self.publish(host, &words[1..]);
@@ -423,7 +426,7 @@ impl World {
 
     // --- what leaves at the end of a turn ---
 
-    /// Saves what must be saved, then sends.
+    /// Saves the data that must be saved, then sends.
     fn flush(&mut self, host: usize) {
         let now_ms = self.clock_ms(host);
         if !self.hosts[host].is_up {
@@ -537,7 +540,7 @@ impl World {
 
     // --- roles ---
 
-    /// A server is to follow another one.
+    /// Makes a server the replica of another server.
     pub fn follow(&mut self, host: usize, to: usize) {
         if host == to {
             return;
@@ -546,7 +549,7 @@ impl World {
         self.note(|| format!("host {host} is to follow {to}"));
         self.waiting.retain(|waiting| waiting.host != host);
         self.server_mut(host).node.follow(now_ms, to);
-        // In the group the one that a leader follows leads: no vote is behind that.
+        // In the group the server that a leader is to follow becomes the leader: no vote decides it.
         if host < WATCHED && to < WATCHED && self.checks.leader(None) == Some(host) {
             let is_partial = self.server(to).node.is_partial;
             self.lead_on(to, is_partial);
@@ -562,7 +565,7 @@ impl World {
         self.lead_on(host, was_partial);
     }
 
-    /// A server is the one whose data counts.
+    /// Makes a server the leader, so that its data counts.
     fn lead_on(&mut self, host: usize, was_partial: bool) {
         let Process::Server(server) = &self.hosts[host].process else {
             return;

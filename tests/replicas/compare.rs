@@ -1,7 +1,7 @@
-//! Whether a replica holds what its primary holds.
+//! Whether a replica has the same data as its primary.
 //!
-//! The digest of DEBUG DIGEST is the same algorithm in all of them. It knows neither times of
-//! expiry nor consumer groups nor functions, which are asked for key by key.
+//! All servers have the same algorithm for DEBUG DIGEST. The digest covers neither times of expiry
+//! nor consumer groups nor functions, so the comparison reads them key by key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -11,15 +11,15 @@ use super::writes::{DATABASES, FIELDS_WITH_TTL};
 use crate::support::Connection;
 use crate::support::resp::{Reply, command, printable};
 
-/// Time limit until a replica has applied what its primary has written.
+/// Time limit until a replica has applied the primary's writes.
 pub const CAUGHT_UP: Duration = Duration::from_secs(30);
-/// Time limit until equal offsets mean equal data: keys and fields that expire about now may have
-/// done so on one side only.
+/// Time limit until equal offsets mean equal data, because at first a key or field may have expired
+/// on one side only.
 const SETTLED: Duration = Duration::from_secs(5);
 /// Differing keys that a failure names.
 const NAMED_MAX: usize = 10;
 
-/// Waits until the replica has the primary's offset. Nothing may be written meanwhile.
+/// Waits until the replica has the primary's offset. No client may write at the same time.
 pub fn wait_for_offsets(primary: &Node, replica: &Node) -> Result<i64, String> {
     let mut offset = -1;
     wait(CAUGHT_UP, "equal offsets", || {
@@ -32,14 +32,14 @@ pub fn wait_for_offsets(primary: &Node, replica: &Node) -> Result<i64, String> {
     Ok(offset)
 }
 
-/// Fails unless both hold the same. Nothing may be written meanwhile.
+/// Fails unless both have the same data. No client may write at the same time.
 pub fn compare(primary: &Node, replica: &Node) -> Result<(), String> {
     let until = Instant::now() + SETTLED;
     loop {
         let offset = wait_for_offsets(primary, replica)?;
         let difference = difference(primary, replica)?;
-        // A PING or a key that expires between the two readings may make a difference, never hide
-        // one.
+        // A PING, or a key that expires between the two readings, may cause a difference but never
+        // hide a difference.
         let has_moved = primary.info()?.number("master_repl_offset") != offset;
         match difference {
             None => return Ok(()),
@@ -54,7 +54,7 @@ pub fn compare(primary: &Node, replica: &Node) -> Result<(), String> {
 
 fn difference(primary: &Node, replica: &Node) -> Result<Option<String>, String> {
     let digests = (primary.ask("DEBUG DIGEST")?, replica.ask("DEBUG DIGEST")?);
-    // Redis 7.0 replicates reads of a group without the count of entries read.
+    // Redis 7.0 does not replicate the count of entries read by a group.
     let counts = primary.kind != Kind::Redis70 && replica.kind != Kind::Redis70;
     let (ours, theirs) = (details(primary, counts)?, details(replica, counts)?);
     if digests.0 == digests.1 && ours == theirs {
@@ -101,7 +101,7 @@ fn shown(reply: &Reply) -> String {
     }
 }
 
-/// What the digest does not know, by database and key.
+/// The facts outside the digest, by database and key.
 type Details = BTreeMap<(usize, Vec<u8>), Vec<String>>;
 
 fn details(node: &Node, counts: bool) -> Result<Details, String> {
@@ -137,7 +137,7 @@ fn details(node: &Node, counts: bool) -> Result<Details, String> {
     Ok(all)
 }
 
-/// The details, and of each key the digest of its value.
+/// The details, and the digest of each key's value.
 fn values(node: &Node, mut details: Details) -> Result<Details, String> {
     let mut c = Asker::new(node)?;
     for db in 0..DATABASES {
@@ -175,7 +175,7 @@ fn collect_texts(reply: &Reply, texts: &mut Vec<String>) {
     }
 }
 
-/// A connection that asks much at a time.
+/// A connection that sends many requests at a time.
 struct Asker {
     c: Connection,
 }
@@ -231,12 +231,13 @@ impl Asker {
         let groups = self.ask(&[["XINFO", "GROUPS", stream]])?;
         let mut facts = Vec::new();
         for group in groups[0].items().unwrap_or_default() {
-            // A consumer that was given nothing is not replicated: their number is left out.
+            // The number of consumers is left out, because a consumer without entries is not
+            // replicated.
             let Some([_, Reply::Bulk(name), _, _, others @ ..]) = group.items() else {
                 continue;
             };
-            // What is pending, the last id delivered; then, by name and value, entries read and
-            // lag.
+            // The number of pending entries and the last delivered id; then, as names and values,
+            // entries read and lag.
             let length = if counts { others.len() } else { 4 };
             let others: Vec<String> = others[..length].iter().map(shown).collect();
             facts.push(format!("{} {}", printable(name), others.join(" ")));

@@ -1,10 +1,12 @@
-//! Crashes of either end: what WAIT has acknowledged is never lost while one of the two lives.
+//! Crashes of either end: no write that WAIT has acknowledged is lost while a node of the pair
+//! lives.
 //!
-//! The primary appends every write to its file before it replies. Writers send `SET k n` and
-//! `WAIT 1`, n rising. One side is killed at a random moment and started again; a killed primary
-//! either comes back, or its replica is promoted and it returns as the replica of that one.
+//! The primary appends every write to its file before it replies. Writers send `SET k n` and `WAIT
+//! 1` with rising n. The test kills a node at a random moment and starts it again. A killed primary
+//! comes back as primary, or its replica is promoted and the old primary comes back as its replica.
 //!
-//! Also a replica that stops reading: it costs the primary no more memory than configured.
+//! The module also tests a replica that stops reading: it costs the primary no more memory than the
+//! configuration allows.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,23 +30,23 @@ const KEYS: usize = 40;
 const WAIT_MS: &str = "300";
 /// Longest time between a start and the next crash.
 const CALM_MS: usize = 1200;
-/// Time limit of a replica that must be in sync again.
+/// Time limit until a replica is in sync again.
 const LINKED: Duration = Duration::from_secs(30);
 
-/// The numbers of one key.
+/// The numbers of a key.
 #[derive(Clone, Copy, Default)]
 struct Numbers {
     sent: u64,
-    /// Replied to with +OK by the primary, which has it in its file.
+    /// The last number that the primary has answered with +OK, and so has in its file.
     written: u64,
-    /// Acknowledged by a replica.
+    /// The last number that a replica has acknowledged.
     replicated: u64,
 }
 
-/// What the writers share with the test.
+/// The data that the writers share with the test.
 struct Ledger {
     keys: Mutex<HashMap<String, Numbers>>,
-    /// `appendonly` of both.
+    /// `appendonly` of both nodes.
     log: &'static str,
     primary: AtomicU16,
     has_ended: AtomicBool,
@@ -56,7 +58,7 @@ impl Ledger {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes until the end, each key with rising numbers.
+    /// Writes each key with rising numbers until the end.
     fn write(&self, writer: usize) {
         let mut random = Random::new(writer as u64);
         let mut connection: Option<(u16, Connection)> = None;
@@ -76,7 +78,7 @@ impl Ledger {
         }
     }
 
-    /// `None`: the connection broke, or the server refuses.
+    /// `None` if the connection broke, or the server refuses.
     fn write_one(&self, c: &mut Connection, writer: usize, random: &mut Random) -> Option<()> {
         let key = format!("{writer}:{}", random.below(KEYS));
         let n = {
@@ -99,8 +101,8 @@ impl Ledger {
         Some(())
     }
 
-    /// Fails unless the server holds what was acknowledged before it was asked: to `WAIT`, and if
-    /// it is `same`, the one that replied, every +OK.
+    /// Fails unless the server has the writes that were acknowledged before the check: by WAIT, and
+    /// if it is the `same` server that replied, by +OK.
     fn check(&self, node: &Node, same: bool) -> Result<(), String> {
         let before = self.keys().clone();
         for (key, numbers) in before {
@@ -123,7 +125,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// A promoted replica need not hold what only its primary has replied to.
+    /// A promoted replica need not have writes that only its primary has answered.
     fn forget_unreplicated(&self) {
         for numbers in self.keys().values_mut() {
             numbers.written = numbers.replicated;
@@ -131,7 +133,7 @@ impl Ledger {
     }
 }
 
-/// One crash.
+/// A crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Crash {
     Replica,
@@ -141,7 +143,7 @@ enum Crash {
     Promotion,
 }
 
-/// How often each came.
+/// The number of crashes of each type.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Crashes {
     replica: u64,
@@ -177,8 +179,8 @@ fn settings(log: &str, primary: Option<u16>) -> Vec<String> {
     settings
 }
 
-/// So many crashes of a pair with this primary and replica at first. `log`: whether they keep an
-/// append only file, `yes` or `no`.
+/// Crashes a pair this many times, beginning with this primary and this replica. `log`:
+/// `appendonly` of both.
 pub fn crash(
     first: (Kind, Kind),
     log: &'static str,
@@ -196,7 +198,7 @@ pub fn crash(
     };
     let mut crashes = Crashes::default();
     thread::scope(|scope| {
-        // Also after a panic: the scope waits for the threads.
+        // Also after a panic, because the scope waits for the threads.
         let end = SetOnDrop(&ledger.has_ended);
         for writer in 0..WRITERS {
             let ledger = &ledger;
@@ -246,8 +248,8 @@ fn play(
             replica.server.restart();
             ledger.check(primary, true)
         }
-        // A replica in the middle of a full sync has lost what it once acknowledged: its primary
-        // must live.
+        // A replica in the middle of a full sync has lost writes that it once acknowledged, so its
+        // primary must live.
         Crash::Promotion if replica.is_linked() => {
             crashes.promotion += 1;
             primary.server.kill();
@@ -274,12 +276,12 @@ fn play(
     }
 }
 
-/// A replica that is stopped while its primary writes this much: the primary's memory stays within
-/// its limits, and the replica comes back with the same data.
+/// Stops a replica while its primary writes this much. The primary's memory stays within its
+/// limits, and the replica comes back with the same data.
 pub fn stop_reading(primary: Kind, replica: Kind, megabytes: usize) -> Result<String, String> {
     const LIMIT_MB: u64 = 32;
     const BACKLOG_MB: u64 = 1;
-    /// The data itself, buffers of the writer, blocks that are not full.
+    /// Room for the data, the writer's buffers, and partly filled blocks.
     const BESIDE_MB: u64 = 30;
     let mut args = settings("no", None);
     let limit = format!("replica {LIMIT_MB}mb {LIMIT_MB}mb 60");
@@ -289,7 +291,7 @@ pub fn stop_reading(primary: Kind, replica: Kind, megabytes: usize) -> Result<St
     let primary = Node::start(primary, &args);
     args.extend(["--replicaof", "127.0.0.1", &primary.port().to_string()].map(str::to_owned));
     let replica = Node::start(replica, &args);
-    // Also after a failure: a stopped process does not end.
+    // Also after a failure, because a stopped process does not end.
     struct Continue<'a>(&'a Node);
     impl Drop for Continue<'_> {
         fn drop(&mut self) {

@@ -1,8 +1,9 @@
-//! The network between a replica and its primary: a TCP proxy that can be cut, halted and slowed.
+//! The network between a replica and its primary: a TCP proxy that the test can cut, halt and slow
+//! down.
 //!
-//! The first bytes of each connection travel one by one, so that a handshake is split anywhere. The
-//! link keeps what the primary sends first: it tells the form of a full sync, whatever the programs
-//! log.
+//! The first bytes of each connection travel one by one, so that a handshake is split at every
+//! byte. The link keeps the first bytes of the primary, which show the form of a full sync,
+//! whatever the programs log.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,14 +14,14 @@ use std::time::Duration;
 
 use super::node::Form;
 
-/// Bytes kept of each connection.
+/// The number of bytes that the link keeps of each connection.
 const HEAD_BYTES: usize = 2048;
-/// Bytes of each direction of a connection that are sent one by one.
+/// The number of bytes that each direction of a connection sends one by one.
 const SINGLE_BYTES: usize = 400;
-/// Bytes passed on at a time: [`Link::slow`] waits after each.
+/// The size of a chunk: [`Link::slow`] waits after each chunk.
 const CHUNK_BYTES: usize = 16 << 10;
 
-/// A proxy on a loopback port of its own.
+/// A proxy on its own loopback port.
 pub struct Link {
     port: u16,
     inner: Arc<Inner>,
@@ -33,7 +34,7 @@ struct Inner {
     /// The first bytes from the primary, by connection.
     heads: Mutex<Vec<Vec<u8>>>,
     is_halted: AtomicBool,
-    /// After each chunk.
+    /// The delay after each chunk.
     delay_us: AtomicU64,
     has_ended: AtomicBool,
 }
@@ -42,7 +43,7 @@ struct Inner {
 struct Pipe {
     replica: TcpStream,
     primary: TcpStream,
-    /// The primary's end stays open, and is not read any more.
+    /// The primary's end stays open, and the link does not read it.
     is_half_open: Arc<AtomicBool>,
 }
 
@@ -72,7 +73,7 @@ impl Link {
         self.port
     }
 
-    /// Closes both ends of all connections; new ones are accepted.
+    /// Closes both ends of all connections. The link accepts new connections.
     pub fn cut(&self) {
         for pipe in lock(&self.inner.pipes).drain(..) {
             let _ = pipe.replica.shutdown(Shutdown::Both);
@@ -80,8 +81,8 @@ impl Link {
         }
     }
 
-    /// Closes the replica's end of all connections. The primary's end stays open, is not read, and
-    /// says nothing any more, until the next [`Link::cut`].
+    /// Closes the replica's end of all connections. The primary's end stays open until the next
+    /// [`Link::cut`], and the link neither reads it nor writes to it.
     pub fn cut_half(&self) {
         for pipe in lock(&self.inner.pipes).iter() {
             pipe.is_half_open.store(true, Ordering::Relaxed);
@@ -89,7 +90,7 @@ impl Link {
         }
     }
 
-    /// Passes nothing on until [`Link::advance`]; no connection is closed.
+    /// Passes no byte on until [`Link::advance`]; no connection closes.
     pub fn halt(&self) {
         self.inner.is_halted.store(true, Ordering::Relaxed);
     }
@@ -98,13 +99,13 @@ impl Link {
         self.inner.is_halted.store(false, Ordering::Relaxed);
     }
 
-    /// Waits so long after each 16 KiB.
+    /// Waits for `delay` after each 16 KiB.
     pub fn slow(&self, delay: Duration) {
         let delay_us = u64::try_from(delay.as_micros()).expect("a short delay");
         self.inner.delay_us.store(delay_us, Ordering::Relaxed);
     }
 
-    /// The form of the full syncs so far; `None`: there was none, or one of each.
+    /// The form of the full syncs so far; `None` if there was none, or if the forms differ.
     pub fn form(&self) -> Option<Form> {
         let heads = lock(&self.inner.heads);
         let has = |word: &str| {
@@ -133,7 +134,7 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.inner.has_ended.store(true, Ordering::Relaxed);
         self.cut();
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
@@ -144,11 +145,11 @@ impl Inner {
             if self.has_ended.load(Ordering::Relaxed) {
                 return;
             }
-            // Without a primary the replica finds a connection that is closed at once.
+            // Without a primary the replica gets a connection that closes at once.
             if let Ok(replica) = replica
                 && let Ok(primary) = TcpStream::connect(("127.0.0.1", self.to))
             {
-                // A failure is an end that has gone already.
+                // A failure means that an end has already gone.
                 let _ = self.join(replica, primary);
             }
         }
@@ -177,7 +178,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Passes on what comes until an end closes, then closes the other.
+    /// Passes bytes on until an end closes, then closes the other end.
     fn copy(
         &self,
         mut from: TcpStream,

@@ -1,5 +1,5 @@
-//! The append only file as the backlog: replicas that come back with a position older than the
-//! memory backlog, and replicas that stop reading, continue without a full sync; also after
+//! The append only file as the backlog. Replicas that come back with a position older than the
+//! memory backlog, and replicas that stop reading, continue without a full sync, also after
 //! crashes.
 
 use std::fs;
@@ -13,9 +13,9 @@ use crate::support::Connection;
 use crate::support::random::Random;
 use crate::support::resp::command;
 
-/// Time limit of a replica that must be in sync again.
+/// Time limit until a replica is in sync again.
 const LINKED: Duration = Duration::from_secs(30);
-/// The memory backlog, bytes.
+/// The bytes of the memory backlog.
 const BACKLOG: &str = "16384";
 
 fn args(own: &[&str], primary: Option<u16>) -> Vec<String> {
@@ -24,7 +24,7 @@ fn args(own: &[&str], primary: Option<u16>) -> Vec<String> {
         "0",
         "--repl-backlog-size",
         BACKLOG,
-        // Redis counts newlines with the command that follows them.
+        // Redis counts newlines together with the next command.
         "--repl-ping-replica-period",
         "1",
     ];
@@ -37,7 +37,7 @@ fn args(own: &[&str], primary: Option<u16>) -> Vec<String> {
 
 const LOGGED: &[&str] = &["--appendonly", "yes", "--appendfsync", "everysec"];
 
-/// Writes about `kilobytes` of all that differs between the log and the stream.
+/// Writes about `kilobytes`, with all commands whose forms in the log and in the stream differ.
 fn write(primary: &Node, random: &mut Random, kilobytes: usize) -> Result<(), String> {
     let mut c = Connection::open(primary.port()).map_err(|error| error.to_string())?;
     let mut ask = |words: &[&str]| -> Result<(), String> {
@@ -105,8 +105,8 @@ fn played(primary: &Node, replica: &Node, result: Result<(), String>) {
     }
 }
 
-/// The replica is away while more is written than the backlog holds, across rewrites and restarts
-/// of the primary: it comes back, and continues.
+/// While the replica is away, the primary writes more than the backlog holds, rewrites its log and
+/// restarts. The replica comes back and continues.
 pub fn come_back(kind: Kind) {
     let retain = ["--repl-log-retain", "64mb"];
     let mut primary = Node::start(Kind::Russet, &args(&[LOGGED, &retain].concat(), None));
@@ -118,7 +118,7 @@ pub fn come_back(kind: Kind) {
         meets(&primary, &replica)?;
         let full = number(&primary, "sync_full")?;
         for step in 0..4 {
-            // Its snapshot has its position.
+            // The replica's snapshot contains its position.
             replica.ask("SAVE")?;
             let before = number(&primary, "sync_partial_ok")?;
             replica.server.kill();
@@ -144,7 +144,7 @@ pub fn come_back(kind: Kind) {
             meets(&primary, &replica).map_err(|why| format!("step {step}: {why}"))?;
             let (fulls, partials) = match step {
                 0 | 1 => (full, before + 1),
-                // The counters of a process begin at 0.
+                // The counters of a new process begin at 0.
                 _ => (0, 1),
             };
             let now = (
@@ -167,13 +167,13 @@ pub fn come_back(kind: Kind) {
     played(&primary, &replica, result);
 }
 
-/// A stopped replica holds no more than a bounded part of the stream in memory, is not dropped, and
-/// continues once it reads again.
+/// For a stopped replica the primary keeps only a bounded part of the stream in memory and does not
+/// drop the replica, which continues when it reads again.
 pub fn stop_reading(kind: Kind, megabytes: usize) {
     let own = [
         LOGGED,
         &["--client-output-buffer-limit", "replica 32mb 32mb 60"],
-        // It reads nothing for as long as the writes below take, on a slow machine minutes.
+        // The replica reads nothing during the writes below, which take minutes on a slow machine.
         &["--repl-timeout", "3600"],
     ]
     .concat();
@@ -183,7 +183,7 @@ pub fn stop_reading(kind: Kind, megabytes: usize) {
     let mut random = Random::new(2);
     let result = (|| {
         meets(&primary, &replica)?;
-        // The same keys are written all the time: the data does not grow.
+        // The writer always writes the same keys, so that the data does not grow.
         write(&primary, &mut random, 3000)?;
         meets(&primary, &replica)?;
         let used = || number(&primary, "repl_backlog_histlen");
@@ -193,8 +193,8 @@ pub fn stop_reading(kind: Kind, megabytes: usize) {
             for n in 0..megabytes {
                 write(&primary, &mut random, 1500)?;
                 most = most.max(used()?);
-                // The file with its position is replaced while it could still be served from
-                // memory.
+                // A rewrite replaces the file with the replica's position while the memory could
+                // still serve it.
                 if n == 3 {
                     rewrite(&primary)?;
                 }
@@ -226,8 +226,8 @@ pub fn stop_reading(kind: Kind, megabytes: usize) {
     played(&primary, &replica, result);
 }
 
-/// A primary that comes back without the end of its log: the replica that has more gets everything
-/// anew, and both offsets are named.
+/// A primary comes back without the end of its log. A replica that has more gets a full copy, and
+/// the log names both offsets.
 pub fn lose_the_end(kind: Kind) {
     let mut primary = Node::start(Kind::Russet, &args(LOGGED, None));
     let replica = Node::start(kind, &args(&[], Some(primary.port())));
@@ -269,8 +269,8 @@ pub fn lose_the_end(kind: Kind) {
     played(&primary, &replica, result);
 }
 
-/// Either end is killed or stopped at random moments, while writes go on and rewrites happen: no
-/// full sync is ever needed, whatever both persist.
+/// The test kills or stops either end at random moments, while writes and rewrites run. No crash
+/// leads to a full sync, whatever both persist.
 pub fn crash(kind: Kind, replica_args: &[&str], cycles: u64, seed: u64) {
     let own = [
         LOGGED,

@@ -2,8 +2,8 @@
 //!
 //! A pair goes through a fresh full sync, cuts of the link, a restart of the replica and a restart
 //! of the primary, while clients write commands of all types. After each step the writes pause, the
-//! offsets meet, and the data of both is the same; the primary's counters prove that a partial sync
-//! was partial.
+//! offsets become equal, and the data of both must be the same. The primary's counters prove that a
+//! partial sync was partial.
 //!
 //! | module | holds |
 //! |---|---|
@@ -18,10 +18,10 @@
 //! | `unreadable` | replicas that are too old for a key |
 //! | `synchronous` | `min-sync-replicas` |
 //!
-//! `RUSSET_REPLICAS=full`: longer, and with every way to load a snapshot; `off`: none of it.
-//! `RUSSET_REPLICAS_PAIRS`: only these pairs of primary and replica
-//! (`russet:redis8,valkey9:russet`). `RUSSET_REPLICAS_JOBS`: pairs at a time. `RUSSET_CYCLES`:
-//! crashes of each pair.
+//! `RUSSET_REPLICAS=full` runs longer, with every way to load a snapshot; `off` runs nothing.
+//! `RUSSET_REPLICAS_PAIRS` names the pairs of primary and replica to run
+//! (`russet:redis8,valkey9:russet`). `RUSSET_REPLICAS_JOBS` is the number of pairs at a time,
+//! `RUSSET_CYCLES` the number of crashes of each pair.
 
 mod compare;
 mod faults;
@@ -122,7 +122,7 @@ fn a_replica_that_is_too_old_for_a_key_is_named_with_it() {
     }
 }
 
-/// The replicas of the tests of the log.
+/// The replicas in the tests of the log.
 const LOG_REPLICAS: [Kind; 3] = [Kind::Russet, Kind::Redis80, Kind::Valkey91];
 
 fn each_log_replica(play: impl Fn(Kind)) {
@@ -157,7 +157,7 @@ fn no_crash_makes_a_full_sync_necessary() {
     let seed = matrix::number("RUSSET_SEED").unwrap_or(1);
     each_log_replica(|kind| {
         log::crash(kind, &[], cycles, seed);
-        // Redis does not continue from the append only file.
+        // Redis does not continue from the append only file, so only russet runs this.
         if kind == Kind::Russet {
             log::crash(kind, &["--appendonly", "yes"], cycles, seed);
         }

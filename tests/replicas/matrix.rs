@@ -1,4 +1,4 @@
-//! The pairs, the forms of full sync, and what each pair can send to the other.
+//! The pairs, the forms of full sync, and the data that each pair can exchange.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use super::node::{Form, Kind};
 use super::steps::play;
 use super::writes::Knows;
 
-/// One row: who copies from whom, and how.
+/// A row: the primary, the replica, and the form of full sync.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     pub primary: Kind,
@@ -23,8 +23,8 @@ impl fmt::Display for Case {
     }
 }
 
-/// What one end sends and the other cannot read, and why. Real pairs among themselves included:
-/// they prove these tests.
+/// The reason why the replica cannot read the primary's data, if it cannot. The pairs of real
+/// servers are included, because they prove these tests.
 fn is_unreadable(primary: Kind, replica: Kind) -> Option<&'static str> {
     use Kind::{Redis70, Redis80, Redis810, Valkey91};
     match (primary, replica) {
@@ -34,7 +34,7 @@ fn is_unreadable(primary: Kind, replica: Kind) -> Option<&'static str> {
     }
 }
 
-/// Whether hashes with field TTLs are written; `Err`: why not.
+/// Whether the test writes hashes with field TTLs; `Err` has the reason if not.
 fn field_ttls(primary: Kind, replica: Kind) -> Result<(), &'static str> {
     if !primary.has_field_ttls() || !replica.has_field_ttls() {
         return Err("Redis 7.0 has no field TTLs");
@@ -48,7 +48,7 @@ fn field_ttls(primary: Kind, replica: Kind) -> Result<(), &'static str> {
 }
 
 impl Case {
-    /// Whether both ends know the form.
+    /// Whether both ends have the form.
     fn is_possible(self) -> bool {
         use Kind::{Redis80, Redis810, Russet, Valkey91};
         match self.form {
@@ -61,21 +61,21 @@ impl Case {
         }
     }
 
-    /// Whether this form is what the settings ask for.
+    /// Whether this form is the form that the settings ask for.
     pub fn is_as_wanted(self, form: Form) -> bool {
-        // Valkey makes no file for a replica that names no version of Valkey.
+        // Valkey makes no file for a replica that does not report a Valkey version.
         let needs_no_file = self.primary == Kind::Valkey91 && self.replica != Kind::Valkey91;
         form == self.form || needs_no_file && self.form == Form::Disk && form == Form::Diskless
     }
 
-    /// Settings of one end, as on a command line.
+    /// The settings of an end, as on a command line.
     pub fn settings(self, kind: Kind, round: usize) -> Vec<String> {
         let yes = |is: bool| if is { "yes" } else { "no" };
         let mut settings = vec![
             ("save", "3600 100000000"),
             ("repl-diskless-sync", yes(self.form != Form::Disk)),
             ("repl-diskless-sync-delay", "0"),
-            // All that is written while a link is down.
+            // Enough for all writes while a link is down.
             ("repl-backlog-size", "64mb"),
             (
                 "repl-diskless-load",
@@ -88,13 +88,13 @@ impl Case {
             Kind::Redis80 | Kind::Redis810 => settings.push(("repl-rdb-channel", two_channel)),
             Kind::Valkey91 => {
                 settings.push(("dual-channel-replication-enabled", two_channel));
-                // RDB 12 has none of the types that Valkey lacks, as far as is written here.
+                // RDB 12 has none of the types that Valkey lacks, as far as this test writes them.
                 settings.push(("rdb-version-check", "relaxed"));
             }
             Kind::Russet => {
                 settings.push(("repl-rdb-channel", two_channel));
                 settings.push(("dual-channel-replication-enabled", two_channel));
-                // It cannot know what a replica of Redis reads.
+                // russet cannot know which types a Redis replica reads.
                 let version = match self.replica {
                     Kind::Redis70 => "10",
                     Kind::Valkey91 => "11",
@@ -109,41 +109,41 @@ impl Case {
             .collect()
     }
 
-    /// What both ends know, in either role.
+    /// The abilities that both ends share, whichever is the primary.
     pub fn knows(self) -> Knows {
         let either = |kind| self.primary == kind || self.replica == kind;
         Knows {
             field_ttls: field_ttls(self.primary, self.replica).is_ok(),
-            // As a replica Redis 8 takes such a field for gone, and its primary keeps it.
+            // As a replica Redis 8 treats such a field as expired, and its primary keeps it.
             late_hpersist: !either(Kind::Redis80) && !either(Kind::Redis810),
-            // Redis 7.0 writes seventeen digits, later ones as many as are needed.
+            // Redis 7.0 writes seventeen digits, later versions as many as needed.
             fractions: (self.primary == Kind::Redis70) == (self.replica == Kind::Redis70),
         }
     }
 
-    /// Whether the replica can be the primary of the other.
+    /// Whether the replica can become the primary of the other end.
     pub fn can_be_exchanged(self) -> bool {
         is_unreadable(self.replica, self.primary).is_none()
     }
 
-    /// A number of its own for the random writes.
+    /// A seed for the random writes, different for each case.
     pub fn seed(self) -> u64 {
         let place = |kind: Kind| Kind::ALL.iter().position(|&one| one == kind).unwrap_or(0);
         (place(self.primary) * 100 + place(self.replica) * 10 + self.form as usize) as u64
     }
 }
 
-/// How long and how often.
+/// The length and number of the steps.
 #[derive(Clone, Copy)]
 pub struct Extent {
     pub is_full: bool,
-    /// Writes go on for so long in a step.
+    /// The duration of the writes in a step.
     pub while_written: Duration,
     pub rounds: usize,
 }
 
 impl Extent {
-    /// The quick form, the full one with `RUSSET_REPLICAS=full`, none with `off`.
+    /// The quick extent, the full extent with `RUSSET_REPLICAS=full`, or `None` with `off`.
     pub fn wanted() -> Option<Extent> {
         let wanted = env::var("RUSSET_REPLICAS").unwrap_or_default();
         let is_full = match &*wanted {
@@ -160,7 +160,7 @@ impl Extent {
     }
 }
 
-/// The pairs of `RUSSET_REPLICAS_PAIRS` (`russet:redis8,valkey9:russet`), else all of russet's.
+/// The pairs of `RUSSET_REPLICAS_PAIRS` (`russet:redis8,valkey9:russet`), or all pairs with russet.
 fn pairs() -> Vec<(Kind, Kind)> {
     let kind = |word: &str| {
         Kind::named(word.trim())
@@ -187,7 +187,7 @@ pub fn number(name: &str) -> Option<u64> {
     Some(number.unwrap_or_else(|_| panic!("{name}: {text:?} is no number")))
 }
 
-/// The pairs of `RUSSET_REPLICAS_PAIRS` whose ends can also change places, else one.
+/// The pairs of `RUSSET_REPLICAS_PAIRS` whose ends can change places, or a default pair.
 pub fn crashing_pairs() -> Vec<(Kind, Kind)> {
     let mut pairs = match env::var_os("RUSSET_REPLICAS_PAIRS") {
         Some(_) => pairs(),
@@ -203,7 +203,7 @@ pub fn crashing_pairs() -> Vec<(Kind, Kind)> {
     pairs
 }
 
-/// russet with itself, and with each of the others in either role.
+/// russet with itself, and with each other program in both roles.
 fn usual_pairs() -> Vec<(Kind, Kind)> {
     let others = Kind::ALL.into_iter().filter(|&kind| kind != Kind::Russet);
     let with = others.flat_map(|kind| [(Kind::Russet, kind), (kind, Kind::Russet)]);
@@ -213,7 +213,7 @@ fn usual_pairs() -> Vec<(Kind, Kind)> {
         .collect()
 }
 
-/// All cases of the pairs whose programs are there.
+/// All cases of the pairs whose programs are installed.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (primary, replica) in pairs() {
@@ -238,7 +238,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Plays all cases, some at a time; returns the failures.
+/// Plays all cases, several at a time; returns the failures.
 pub fn play_all(cases: &[Case], extent: Extent) -> Vec<String> {
     let at_a_time = number("RUSSET_REPLICAS_JOBS").unwrap_or(6);
     let next = AtomicUsize::new(0);

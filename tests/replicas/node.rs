@@ -1,5 +1,4 @@
-//! A server of a pair: which program it is, how it is told which form of full sync to use, and what
-//! INFO says of it.
+//! A server of a pair: its program, the settings for a form of full sync, and its INFO.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +39,7 @@ impl Kind {
         }
     }
 
-    /// The program; if it is missing, prints that `what` is left out, or fails where peers are
+    /// The program. If it is missing, prints that `what` does not run, or fails if peers are
     /// required.
     pub fn program_for(self, what: &str) -> Option<PathBuf> {
         match self.peer() {
@@ -64,7 +63,7 @@ impl Kind {
         Kind::ALL.into_iter().find(|kind| kind.word() == word)
     }
 
-    /// The hash field TTL commands: HPEXPIRE and the others.
+    /// Whether the program has HPEXPIRE and the other commands for field TTLs.
     pub fn has_field_ttls(self) -> bool {
         self != Kind::Redis70
     }
@@ -76,7 +75,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// How a full sync transfers the snapshot.
+/// The way in which a full sync transfers the snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// `$length`, from a file.
@@ -109,13 +108,13 @@ impl Info {
         self.0.get(field).map_or("", String::as_str)
     }
 
-    /// A number; -1 if the field is absent.
+    /// A number, or -1 if the field is absent.
     pub fn number(&self, field: &str) -> i64 {
         self.text(field).parse().unwrap_or(-1)
     }
 }
 
-/// One running server.
+/// A running server.
 pub struct Node {
     pub kind: Kind,
     pub server: Daemon,
@@ -139,7 +138,7 @@ impl Node {
         self.server.port()
     }
 
-    /// The reply to one command on a new connection; `Err`: none came.
+    /// The reply to a command on a new connection; `Err` if none came.
     pub fn try_ask<A: AsRef<[u8]>>(&self, args: &[A]) -> Result<Reply, String> {
         ask(self.port(), args)
             .map_err(|error| format!("{} (port {}): {error}", self.kind, self.port()))
@@ -171,7 +170,7 @@ impl Node {
             .is_ok_and(|info| info.text("master_link_status") == "up")
     }
 
-    /// INFO replication, and the end of the log.
+    /// INFO replication, and the end of the server's log.
     fn report(&self) -> String {
         const LINES: usize = 25;
         let replication = match self.ask("INFO replication") {
@@ -189,19 +188,19 @@ impl Node {
     }
 }
 
-/// What both know of what went wrong.
+/// The reports of both nodes, for a failure.
 pub fn report(primary: &Node, replica: &Node) -> String {
     format!("\nprimary {}replica {}", primary.report(), replica.report())
 }
 
-/// One command on a connection of its own.
+/// Sends a command on its own connection.
 pub fn ask<A: AsRef<[u8]>>(port: u16, args: &[A]) -> std::io::Result<Reply> {
     let mut c = Connection::open(port)?;
     c.write(&command(args))?;
     Ok(c.read()?.1)
 }
 
-/// Polls until `condition` holds; `Err`: it did not within `limit`.
+/// Polls until `condition` holds; `Err` if it does not hold within `limit`.
 pub fn wait(
     limit: Duration,
     what: &str,

@@ -1,4 +1,4 @@
-//! What a pair goes through, and what its primary must count meanwhile.
+//! The steps of a pair, and the syncs that the primary must count in each step.
 
 use std::thread;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::support::Connection;
 use crate::support::resp::Reply;
 use crate::support::wait::SetOnDrop;
 
-/// Time limit of a link that must come up again, and of a full sync.
+/// Time limit until a link is up again, and for a full sync.
 const LINKED: Duration = Duration::from_secs(30);
-/// Keys besides those that are written.
+/// The number of keys besides the written keys.
 const KEYS: usize = 3000;
 const WRITERS: u64 = 2;
 
@@ -63,7 +63,7 @@ pub fn play(case: Case, extent: Extent, round: usize) -> Result<(), String> {
         load: &load,
     };
     thread::scope(|scope| {
-        // Also after a panic: the scope waits for the threads.
+        // Also after a panic, because the scope waits for the threads.
         let _end = SetOnDrop(&load.has_ended);
         for writer in 0..WRITERS {
             let seed = (case.seed() * 10 + writer) * 10 + round as u64;
@@ -103,14 +103,14 @@ impl Play<'_> {
         waited.map_err(|why| format!("{why}; syncs: {last:?}"))
     }
 
-    /// Writes end, the replica catches up, the data is the same, messages pass.
+    /// The writes stop, the replica catches up, the data is the same, and messages pass.
     fn settle(&self) -> Result<(), String> {
         let _quiet = self.load.pause();
         self.messages_pass()?;
         compare(&self.primary, &self.replica)
     }
 
-    /// A message of the primary's reaches a subscriber of the replica's.
+    /// A message at the primary reaches a subscriber of the replica.
     fn messages_pass(&self) -> Result<(), String> {
         let error = |error: std::io::Error| format!("a message to the replica: {error}");
         let mut c = Connection::open(self.replica.port()).map_err(error)?;
@@ -128,7 +128,7 @@ impl Play<'_> {
             .ask(&format!("DEBUG POPULATE {KEYS} key 300"))?;
         self.write_on();
         let before = Syncs::of(&self.primary)?;
-        // The transfer takes long enough for writes to come meanwhile.
+        // The transfer takes so long that clients write during it.
         self.link.slow(Duration::from_millis(2));
         self.replica
             .ask(&format!("REPLICAOF 127.0.0.1 {}", self.link.port()))?;
@@ -147,7 +147,7 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// The link ends and comes again, by a partial sync each time.
+    /// Cuts the link several times; each time it comes back with a partial sync.
     fn cut(&mut self) -> Result<(), String> {
         let cuts: [(&str, Cut); 4] = [
             ("a cut link", |play| {
@@ -175,7 +175,7 @@ impl Play<'_> {
                 return Err(format!("{name}: {before:?}, then {after:?}"));
             }
         }
-        // A delay is none: neither end may give up.
+        // A delay is no failure, so neither end may give up.
         let before = Syncs::of(&self.primary)?;
         self.link.halt();
         thread::sleep(self.extent.while_written * 3);
@@ -188,7 +188,7 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// The replica goes on with the offset of its snapshot.
+    /// A restarted replica continues with the offset in its snapshot.
     fn restart_replica(&mut self) -> Result<(), String> {
         let before = Syncs::of(&self.primary)?;
         let mut args = self.case.settings(self.case.replica, 0);
@@ -206,12 +206,14 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// The primary knows its replica's offset from its own snapshot.
+    /// A restarted primary takes its replica's offset from its own snapshot.
     fn restart_primary(&mut self) -> Result<(), String> {
-        // Half-open connections would delay the shutdown: they never acknowledge.
+        // Cuts half-open connections, which would delay the shutdown because they never
+        // acknowledge.
         let before = Syncs::of(&self.primary)?;
         self.link.cut();
-        // Without a link it would miss the last writes, which the restarted primary cannot repeat.
+        // Without a link the replica would miss the last writes, which the restarted primary cannot
+        // repeat.
         self.is_synced_as("the link after a cut", |now| now.partial > before.partial)?;
         self.primary.server.restart();
         self.is_synced_as("a partial sync", |now| now.partial > 0)?;
@@ -224,7 +226,8 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// The replica is promoted, the primary follows it: a partial sync, as they had the same.
+    /// The replica is promoted and the primary becomes its replica: a partial sync, because both
+    /// had the same data.
     fn exchange(&mut self) -> Result<(), String> {
         if !self.case.can_be_exchanged() {
             return Ok(());
@@ -232,7 +235,7 @@ impl Play<'_> {
         let before = Syncs::of(&self.replica)?;
         {
             let _quiet = self.load.pause();
-            // Keys that expire meanwhile would put the old primary ahead.
+            // Pauses writes, because keys that expire now would put the old primary ahead.
             self.primary.ask("CLIENT PAUSE 60000 WRITE")?;
             wait_for_offsets(&self.primary, &self.replica)?;
             self.replica.ask("REPLICAOF NO ONE")?;
@@ -257,7 +260,7 @@ fn wait_for_link(replica: &Node) -> Result<(), String> {
     wait(LINKED, "the link to be up", || replica.is_linked())
 }
 
-/// The comparison itself: a replica that was written to behind its primary's back differs.
+/// Tests the comparison: a replica with a write that its primary does not have must differ.
 pub fn a_lost_write_is_seen(kind: Kind) -> Result<(), String> {
     let args = [
         "--repl-diskless-sync-delay",

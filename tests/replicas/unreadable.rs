@@ -1,5 +1,6 @@
-//! A primary with keys that a real older replica cannot load: it names replica, key and kind, waits
-//! between the copies, and says so wherever health is asked for; until the key is gone.
+//! A primary with keys that a real older replica cannot load. The primary names the replica, the
+//! key and the type, waits between the copies, and reports the problem in every health check until
+//! the key is gone.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,7 +14,7 @@ use crate::support::{Daemon, wait_until};
 /// Time limit of an answer over HTTP.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// What `/readyz` answers.
+/// The answer of `/readyz`.
 fn readiness(port: u16) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     stream.set_read_timeout(Some(ANSWER)).expect("a socket");
@@ -30,8 +31,8 @@ fn doctor(port: u16) -> String {
     String::from_utf8_lossy(&ended.expect("it runs").stdout).into_owned()
 }
 
-/// `write` makes a key of a kind that this replica does not know; `named` is what the log says of
-/// it, `version` the version of snapshots that the key needs.
+/// `write` makes a key of a type that this replica does not know. `named` is the log's text about
+/// the key, `version` the snapshot version that the key needs.
 pub fn play(kind: Kind, write: &[&[&str]], named: &str, version: &str) {
     let args = ["--repl-diskless-sync-delay", "0"];
     let (primary, metrics) = Daemon::start_with_port("--metrics-port", &args);
@@ -88,7 +89,7 @@ pub fn play(kind: Kind, write: &[&[&str]], named: &str, version: &str) {
         answer.starts_with("HTTP/1.1 503") && answer.contains(&name),
         "{answer}"
     );
-    // Where no replica was asked for it is no reason to send clients elsewhere.
+    // Without configured replicas the problem is no reason to send clients elsewhere.
     set(&mut c, 0);
     assert!(readiness(metrics).starts_with("HTTP/1.1 200"));
     assert_eq!(c.ask("DEL odd"), ":1\r\n");

@@ -1,8 +1,9 @@
-//! What is written while replicas come and go: commands of all types in several databases, by
-//! threads that reconnect.
+//! Writes while replicas come and go: commands of all types in several databases, from threads that
+//! reconnect.
 //!
-//! Keys are few, so that commands meet; a name begins with its type, so that none is refused for
-//! the type. Short times of expiry are over within a second, the others outlast the test.
+//! There are few keys, so that commands meet. A name begins with its type, so that no command is
+//! refused because of the type. Short times of expiry are over within a second, long times outlast
+//! the test.
 
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockWriteGuard};
@@ -13,12 +14,12 @@ use crate::support::Connection;
 use crate::support::random::Random;
 use crate::support::resp::{Reply, command, printable};
 
-/// Databases in use.
+/// The number of databases in use.
 pub const DATABASES: usize = 4;
 /// The fields of `fields:` hashes: f0, f1, ...
 pub const FIELDS_WITH_TTL: usize = 8;
 
-/// The one that is emptied, and swapped with the one before it.
+/// The database that the writers empty and swap with the database before it.
 const EMPTIED: usize = DATABASES - 1;
 const LIBRARY: &str = "#!lua name=lib\nredis.register_function('note', function(keys, args)\n\
     redis.call('INCR', keys[1]) return redis.call('LPUSH', keys[2], args[1]) end)";
@@ -32,14 +33,14 @@ fn words(line: &str) -> Words {
     words.map(|word| word.as_bytes().to_vec()).collect()
 }
 
-/// What both ends of a pair know.
+/// The abilities that both ends of a pair share.
 #[derive(Clone, Copy)]
 pub struct Knows {
-    /// Field TTLs of hashes.
+    /// TTLs of hash fields.
     pub field_ttls: bool,
     /// HPERSIST of a field that expires while the command travels.
     pub late_hpersist: bool,
-    /// The same way to write a score that is no multiple of a half, in DEBUG DIGEST.
+    /// Both write a score that is no multiple of a half in the same way in DEBUG DIGEST.
     pub fractions: bool,
 }
 
@@ -59,7 +60,7 @@ impl Source {
         (0..length).map(|_| self.random.below(256) as u8).collect()
     }
 
-    /// One batch: a database, commands in it, often in a transaction.
+    /// A batch: a database, and commands in it, often in a transaction.
     fn batch(&mut self) -> Vec<Words> {
         let db = self.number(DATABASES);
         let mut batch = vec![words(&format!("SELECT {db}"))];
@@ -73,7 +74,7 @@ impl Source {
                 }
                 batch.push(words("EXEC"));
             }
-            // The replica's reader sees both or neither.
+            // The reader of the replica sees both writes or neither.
             4..8 => {
                 for line in ["SELECT 0", "MULTI", "INCR both:a", "INCR both:b", "EXEC"] {
                     batch.push(words(line));
@@ -103,8 +104,9 @@ impl Source {
                 "COPY list:{0} list:{0} DB {EMPTIED} REPLACE",
                 self.number(9)
             ),
-            // In a script, as the database of the connection is any. ASYNC: a plain one blocks the
-            // link of a Redis 8 replica for a moment, and a link cut then is not resumed.
+            // In a script, because the connection may have any database. ASYNC, because a plain
+            // flush blocks the link of a Redis 8 replica for a moment, and a link that is cut then
+            // is not resumed.
             _ => format!("EVAL redis.call('SELECT',{EMPTIED})redis.call('FLUSHDB','ASYNC') 0"),
         })
     }
@@ -259,24 +261,24 @@ const EXPECTED: [&str; 7] = [
 
 /// Writers and what they share.
 pub struct Load {
-    /// The ports of the primary, which is written to, and of the replica, which is read.
+    /// The ports of the primary, for writes, and of the replica, for reads.
     primary: AtomicU16,
     replica: AtomicU16,
     knows: Knows,
-    /// Writers hold it for reading during a batch.
+    /// A writer holds it for reading during a batch.
     gate: RwLock<()>,
-    /// Set at the end: writers and readers return.
+    /// The end of the test: writers and readers return.
     pub has_ended: AtomicBool,
-    /// The first reply that is wrong.
+    /// The first wrong reply.
     wrong: Mutex<Option<String>>,
 }
 
-/// Time between the batches of one writer.
+/// The time between two batches of a writer.
 const PAUSE: Duration = Duration::from_millis(4);
-/// Time between two looks of the reader, and before a new connection.
+/// The time between two looks of the reader, and before a new connection.
 const READER_PAUSE: Duration = Duration::from_millis(10);
 
-/// The connection, or a new one if there is none to this port; `None`: nothing listens.
+/// The connection, or a new connection if there is none to this port; `None` if no server listens.
 fn to(port: &AtomicU16, connection: Option<(u16, Connection)>) -> Option<(u16, Connection)> {
     let port = port.load(Ordering::Relaxed);
     let same = connection.filter(|(to, _)| *to == port);
@@ -295,19 +297,19 @@ impl Load {
         }
     }
 
-    /// No batch is under way while the guard lives.
+    /// Pauses the writers while the guard lives.
     pub fn pause(&self) -> RwLockWriteGuard<'_, ()> {
         self.gate.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The two have changed places. The writers must pause.
+    /// Records that the two nodes have changed places. The writers must pause.
     pub fn exchange(&self) {
         let primary = self.primary.load(Ordering::Relaxed);
         let replica = self.replica.swap(primary, Ordering::Relaxed);
         self.primary.store(replica, Ordering::Relaxed);
     }
 
-    /// What went wrong in a writer or reader so far.
+    /// The first failure of a writer or reader so far.
     pub fn verdict(&self) -> Result<(), String> {
         let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         wrong.clone().map_or(Ok(()), Err)
@@ -322,7 +324,7 @@ impl Load {
         wrong.get_or_insert(what);
     }
 
-    /// Writes until the end; a connection that breaks is made again.
+    /// Writes until the end, and reconnects after a broken connection.
     pub fn write(&self, seed: u64) {
         let mut source = Source {
             random: Random::new(seed),
@@ -345,7 +347,7 @@ impl Load {
         }
     }
 
-    /// `None`: the connection broke.
+    /// `None` if the connection broke.
     fn send(&self, c: &mut Connection, batch: &[Words]) -> Option<()> {
         let bytes: Vec<u8> = batch.iter().flat_map(|one| command(one)).collect();
         c.write(&bytes).ok()?;
@@ -365,8 +367,8 @@ impl Load {
         Some(())
     }
 
-    /// Reads on the replica what transactions and scripts write together: never one without the
-    /// other, never less than before.
+    /// Reads the keys that transactions and scripts write together, on the replica. It must never
+    /// see one key without the other, or an older value than before.
     pub fn read(&self) {
         let mut connection = None;
         let mut last = 0;

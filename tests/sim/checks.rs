@@ -1,4 +1,4 @@
-//! What must hold in every step.
+//! The conditions that must hold in every step.
 
 use std::collections::HashMap;
 
@@ -6,28 +6,28 @@ use russet::testing::node::{Facts, ServerNode};
 
 use crate::net::Coverage;
 
-/// All that was ever seen of the streams, and of data at their positions.
+/// All bytes of the streams that were ever seen, and the data at their positions.
 #[derive(Default)]
 pub struct StreamRecord {
     /// Pieces of each history's stream.
     streams: HashMap<String, Vec<(u64, Vec<u8>)>>,
-    /// The data at each position, and the node that had it first.
+    /// The data at each position, and the first node that had it.
     data: HashMap<(String, u64), (String, usize, u64)>,
     contents: HashMap<(String, u64), Vec<String>>,
-    /// Contents are kept, to show differences.
+    /// Whether the record keeps contents, to show differences.
     keeps: bool,
 }
 
-/// A node in its present life.
+/// A node since its last start.
 #[derive(Default)]
 pub struct Cursor {
     at: Option<(String, u64)>,
     compared: Option<(String, u64)>,
-    /// The last step's facts.
+    /// The facts of the last step.
     sent: Option<u64>,
 }
 
-/// Where a node has what follows a position of a stream.
+/// The place where a node has the bytes after a position of a stream.
 pub fn covers(facts: &Facts, id: &str, offset: u64) -> Coverage {
     let is_past = facts.id == id && offset <= facts.offset
         || facts
@@ -45,8 +45,8 @@ pub fn covers(facts: &Facts, id: &str, offset: u64) -> Coverage {
     }
 }
 
-/// Whether a byte of a stream is one of the newlines that stand for what an append only file leaves
-/// out. The values of a simulation have no newlines.
+/// Whether a byte of a stream is one of the newlines that stand for bytes missing in an append only
+/// file. The values of a simulation have no newlines.
 fn is_filler(stream: &[u8], at: usize) -> bool {
     stream[at] == b'\n' && (at == 0 || stream[at - 1] != b'\r')
 }
@@ -87,7 +87,7 @@ impl StreamRecord {
                         show(its)
                     ));
                 }
-                // From the end: whether a byte is filler depends on the one before it.
+                // From the end, because the previous byte decides whether a byte is filler.
                 for i in (0..mine.len()).rev() {
                     if is_filler(its, i) {
                         its[i] = mine[i];
@@ -108,7 +108,7 @@ impl StreamRecord {
         Ok(())
     }
 
-    /// The bytes that a node's stream has got.
+    /// Checks and records the new bytes of a node's stream.
     fn follow(
         &mut self,
         node: &ServerNode,
@@ -188,7 +188,7 @@ impl StreamRecord {
         }
     }
 
-    /// All checks of one node after its turns.
+    /// All checks of a node after its turns.
     pub fn check(
         &mut self,
         node: &mut ServerNode,

@@ -1,47 +1,46 @@
-//! Seeded simulation of replication: a primary, replicas and their replicas in one thread, over a
-//! network and with clocks that the simulator owns.
+//! Seeded simulation of replication: a primary, replicas and their replicas in a single thread,
+//! over a network and with clocks that the simulator owns.
 //!
 //!     plan      events from a seed: writes, cuts, silence, crashes, changes of role
 //!     world     nodes, clients, connections; the steps of time
 //!     net       a connection: delays, splits at any byte, cuts, half-open
 //!     checks    the claims after each step
 //!
-//! The test reduces a failing seed to few events, and prints them. `SIM_SEED=n` runs one seed,
-//! `SIM_RUNS=n` that many from a random one (`SIM_FROM`), until `SIM_FAILURES` (1) have failed;
-//! `SIM_BRIEF=1` does not reduce, `SIM_LOG=1` shows what servers log, `SIM_PANIC=1` where they
-//! panic.
+//! The test reduces a failing seed to few events, and prints them. `SIM_SEED=n` runs a single seed,
+//! `SIM_RUNS=n` runs n seeds from a random seed (`SIM_FROM`), until `SIM_FAILURES` (1) have failed;
+//! `SIM_BRIEF=1` does not reduce, `SIM_LOG=1` shows the servers' logs, `SIM_PANIC=1` shows where
+//! they panic.
 //!
-//! Beside it: `full`, a simulation of one server whose memory is full. The replication crate
-//! simulates the link of a replica to the primary alone, in virtual time
-//! (`crates/replication/simulation`).
+//! `full` simulates a single server whose memory is full. The replication crate simulates only the
+//! link of a replica to the primary, in virtual time (`crates/replication/simulation`).
 //!
 //! # Simulation of replication
 //!
-//! `tests/sim` runs two to four whole servers in one thread (`server/node`, feature `testing`). A
-//! node is a real loop, which the simulator drives turn by turn without sleep at a given time
-//! (`run/by_hand.rs`). The simulator sets the node's clock, a dialler in `server.connections`
-//! replaces name and network, and the node's sockets are pairs whose other ends the simulator
-//! holds: it delays, splits, cuts and silences them, kills nodes down to their files, changes roles
-//! and moves clocks, all from one seed. After each step it checks positions against data and stream
-//! bytes, acknowledgements, units, the backlog, and a replica's replies; after the network has
-//! healed, that all nodes are equal, without full syncs that a backlog covered. Threads that write
-//! files stay real, and the simulator waits for them, so a seed repeats almost always, not by
-//! construction.
+//! `tests/sim` runs two to four whole servers in a single thread (`server/node`, feature
+//! `testing`). A node is a real loop, which the simulator drives turn by turn without sleep at a
+//! given time (`run/by_hand.rs`). The simulator sets the node's clock, and a dialler in
+//! `server.connections` replaces names and network. The node's sockets are pairs whose other ends
+//! the simulator holds: it delays, splits, cuts and silences them, kills nodes down to their files,
+//! changes roles and moves clocks, all from a single seed. After each step it checks positions
+//! against data and stream bytes, acknowledgements, units, the backlog, and a replica's replies.
+//! After the network has healed, it checks that all nodes are equal, without full syncs that a
+//! backlog covered. Threads that write files stay real, and the simulator waits for them, so a seed
+//! repeats almost always, but not by construction.
 //!
 //! **Hostile ends.** `fuzzing/links` uses the same node with a tape in place of the simulator:
-//! steps that write bytes to a link, close it, leave it unread or let time pass. One target plays
-//! the primary of a replica (conversation, both frames, both dialects of two links, the stream),
-//! the other the replicas of a primary that is written to. A replica's data matches the replica's
-//! position, and stays as it was until a snapshot has begun; the backlog ends at the offset and has
-//! all bytes that replicas have not been sent; when the peer is gone or silent the server loads
-//! nothing, has no replica, and answers. Seeds are conversations of two nodes
+//! steps that write bytes to a link, close it, leave it unread or let time pass. A target plays the
+//! primary of a replica (conversation, both frames, both dialects of two links, the stream),
+//! another target the replicas of a primary with a writing client. A replica's data matches the
+//! replica's position, and stays as it was until a snapshot has begun. The backlog ends at the
+//! offset and has all bytes that replicas have not been sent. When the peer is gone or silent the
+//! server loads nothing, has no replica, and answers. Seeds are conversations of two nodes
 //! (`RUSSET_LINKS_RECORD=1`), so they change with the servers' messages; `tests/hostile_links`
 //! plays them with changes from a seed, `fuzz/` with libFuzzer.
 //!
 //! `tests/it/replication_tls.rs` tests links under TLS between processes, with Redis in both roles:
-//! each form of synchronization, cuts, certificates that are not trusted, users, FAILOVER. Full
-//! disks (`tests/it/full_disk.rs`): a replica that cannot store a snapshot keeps its data and tries
-//! again at growing intervals; a primary whose spool cannot grow waits, and serves other clients.
+//! each form of synchronization, cuts, untrusted certificates, users, FAILOVER. Full disks
+//! (`tests/it/full_disk.rs`): a replica that cannot store a snapshot keeps its data and tries again
+//! at growing intervals; a primary whose spool cannot grow waits, and serves other clients.
 
 #[path = "../support/folders.rs"]
 mod folders;
@@ -67,9 +66,9 @@ use plan::Plan;
 use russet_host::simulation::{caught, number, shorten};
 use world::{Figures, World};
 
-/// Seeds that always run.
+/// The number of seeds that always run.
 const FIXED: u64 = 150;
-/// Seeds above them that have found defects.
+/// Larger seeds that have found defects.
 const FOUND: [u64; 14] = [
     173,
     407,
@@ -86,15 +85,16 @@ const FOUND: [u64; 14] = [
     50540,
     179_535_967_388_073,
 ];
-/// The time in which the seeds begin; `SIM_FRESH=1` spends the rest of the time on fresh seeds.
+/// The time in which seeds may begin; `SIM_FRESH=1` spends the rest of it on fresh seeds.
 const FRESH: Duration = Duration::from_secs(14);
 
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
-/// Held by a test while it runs: servers' files are in the process's working folder.
+/// A test holds it while it runs, because servers write files to the process's working folder.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// The folder of a run. Helper threads of an earlier run may continue in the folder of that run.
+/// Makes the folder of a run. Helper threads of an earlier run may continue in the folder of that
+/// run.
 fn new_folder() -> PathBuf {
     folders::of_simulation("sim").join(RUNS.fetch_add(1, Relaxed).to_string())
 }

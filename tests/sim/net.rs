@@ -1,4 +1,5 @@
-//! The simulated network: a connection is two pairs of sockets, whose inner ends are held here.
+//! The simulated network: a connection is two pairs of sockets, and the network holds the inner
+//! ends.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -6,10 +7,10 @@ use std::os::unix::net::UnixStream;
 
 use russet_replication::{NoRequest, first_request};
 
-/// Bytes on their way in one direction; beyond that the sender's socket fills.
+/// The bytes on their way in a direction; beyond them the sender's socket fills.
 const ON_WAY_MAX: usize = 96 * 1024;
 
-/// A number that depends on all of these and on nothing else.
+/// A number that depends only on the four arguments.
 pub fn draw(seed: u64, a: u64, b: u64, c: u64) -> u64 {
     let mut z = seed;
     for part in [a, b, c] {
@@ -21,34 +22,34 @@ pub fn draw(seed: u64, a: u64, b: u64, c: u64) -> u64 {
     z
 }
 
-/// One direction.
+/// A direction of a connection.
 #[derive(Default)]
 pub struct Pipe {
     waiting: VecDeque<u8>,
-    /// The sender has closed.
+    /// Whether the sender has closed.
     ended: bool,
 }
 
-/// Where a node has what follows a position of the stream.
+/// The place where a node has the bytes after a position of the stream.
 #[derive(Clone, Copy, Default, PartialEq)]
 pub enum Coverage {
     #[default]
     No,
-    /// In the append only file, from which it may continue.
+    /// In the append only file: the node may continue from it.
     InLog,
-    /// In the backlog, from which it must.
+    /// In the backlog: the node must continue from it.
     InBacklog,
 }
 
-/// What a replica has asked for, and whether the other end could have continued.
+/// A replica's request, and whether the other end could have continued.
 #[derive(Default)]
 pub struct PsyncRequest {
     pub position: Option<(String, u64)>,
-    /// What the other end had for it before its turn, and after.
+    /// The coverage at the other end before its turn, and after.
     pub before: Coverage,
     pub after: Coverage,
     pub is_answered: bool,
-    /// The answer is a full sync that the replica has not taken yet.
+    /// The answer is a full sync, which the replica has not loaded yet.
     pub is_full: bool,
 }
 
@@ -57,12 +58,12 @@ pub struct Link {
     pub number: u64,
     pub from: usize,
     pub to: usize,
-    /// Ends of the dialling and of the accepting node.
+    /// The ends of the dialling node and of the accepting node.
     ends: [Option<UnixStream>; 2],
     pipes: [Pipe; 2],
-    /// It carries nothing more, and its ends do not see that.
+    /// The link carries no more bytes, and its ends do not notice.
     pub is_silent: bool,
-    /// Bytes of the replica that are no whole request yet.
+    /// Bytes of the replica that are not a whole request yet.
     said: Vec<u8>,
     has_asked: bool,
     /// Lines of the primary before its answer to PSYNC.
@@ -104,13 +105,13 @@ impl Link {
         self.ends.iter().all(Option::is_none)
     }
 
-    /// Whether a node has its end open.
+    /// Whether a node holds its end open.
     pub fn is_held_by(&self, node: usize) -> bool {
         let is_end = self.from == node || self.to == node;
         is_end && self.ends[self.side(node)].is_some()
     }
 
-    /// Whether nothing is on its way.
+    /// Whether no byte is on its way.
     pub fn is_calm(&self) -> bool {
         self.is_silent
             || self
@@ -123,7 +124,7 @@ impl Link {
         usize::from(node != self.from)
     }
 
-    /// Takes what a node has written.
+    /// Takes the bytes that a node has written.
     pub fn collect(&mut self, node: usize) -> Result<(), String> {
         let side = self.side(node);
         let mut bytes = [0; 16 * 1024];
@@ -158,7 +159,7 @@ impl Link {
         }
     }
 
-    /// Gives a node what has come for it: all, or a part that ends anywhere.
+    /// Gives a node the bytes that have arrived: all of them, or a part that ends at any byte.
     pub fn deliver(&mut self, node: usize, luck: u64) {
         if self.is_silent {
             return;
@@ -196,7 +197,7 @@ impl Link {
         }
     }
 
-    /// The connection ends on both sides; each gets a part of what is on its way.
+    /// Ends the connection on both sides; each side gets a part of the bytes on their way.
     pub fn cut(&mut self, luck: u64) {
         for to in 0..2 {
             let pipe = &mut self.pipes[1 - to];
@@ -209,14 +210,14 @@ impl Link {
         }
     }
 
-    /// A node's machine is gone: the other end sees nothing of that.
+    /// A node's machine is gone, and the other end does not notice.
     pub fn lose(&mut self, node: usize) {
         let side = self.side(node);
         self.ends[side] = None;
         self.is_silent = true;
     }
 
-    /// What is delivered to the primary, for its coverage when the request arrives.
+    /// Whether the primary has the request and owes the answer: its coverage at that moment counts.
     pub fn wants_answer(&self) -> bool {
         self.asked.position.is_some() && !self.asked.is_answered
     }

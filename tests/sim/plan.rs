@@ -1,36 +1,37 @@
-//! What happens in a run: nodes with their settings, and events with their times, made from a seed.
+//! The plan of a run: nodes with their settings, and events with their times, made from a seed.
 
 use crate::random::Random;
 
-/// Milliseconds in which things happen; after them the network is healed.
+/// The milliseconds with events; after them the network is healed.
 pub const CHAOS_MS: u64 = 20_000;
 pub const REPL_TIMEOUT_S: u64 = 4;
 
-/// One thing that happens. Nodes are numbers; an event of a node that does not exist is nothing.
+/// An event. Nodes are numbers; an event of a node that does not exist has no effect.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A client's command, already split into words.
     Run(usize, Vec<String>),
-    /// Several commands in MULTI and EXEC; they set two keys to this number.
+    /// Several commands in MULTI and EXEC, which set two keys to this number.
     Unit(usize, u64),
-    /// That many commands at once, of that many bytes each.
+    /// This many commands at once, of this many bytes each.
     Burst(usize, usize, usize),
-    /// A write and WAIT for that many replicas.
+    /// A write, and WAIT for this many replicas.
     Wait(usize, usize, u64),
-    /// Connections between two nodes end; each side still gets a part of what is on its way.
+    /// Ends the connections between two nodes; each side still gets a part of the bytes on their
+    /// way.
     Cut(usize, usize),
-    /// Connections between two nodes carry nothing more, and do not end.
+    /// The connections between two nodes carry no more bytes, and do not end.
     Silence(usize, usize),
-    /// Two nodes cannot reach each other for that long; what is on its way arrives afterwards.
+    /// Two nodes cannot reach each other for this time; bytes on their way arrive afterwards.
     Part(usize, usize, u64),
-    /// A node dies and is back after that long. `true`: with its machine, so that what was not
-    /// synced is lost and peers do not see connections end.
+    /// A node dies and is back after this time. `true`: with its machine, so unsynced bytes are
+    /// lost and peers do not see connections end.
     Crash(usize, bool, u64),
-    /// SHUTDOWN, and back after that long.
+    /// SHUTDOWN, and back after this time.
     Stop(usize, u64),
     Follow(usize, usize),
     Promote(usize),
-    /// To that node, or to any; with a time limit and force.
+    /// FAILOVER to this node or to any node, with a time limit, and with FORCE.
     Failover(usize, Option<usize>, Option<u64>, bool),
     /// The wall clock jumps.
     Jump(usize, i64),
@@ -41,7 +42,7 @@ pub struct Plan {
     pub seed: u64,
     /// Options of each node.
     pub nodes: Vec<Vec<String>>,
-    /// The node that each follows at the start.
+    /// The primary of each node at the start.
     pub follows: Vec<Option<usize>>,
     pub events: Vec<(u64, Event)>,
 }
@@ -81,7 +82,7 @@ fn options(random: &mut Random) -> Vec<String> {
         set("appendonly", "yes");
         set("appendfsync", ["always", "everysec"][random.below(2)]);
     }
-    // Only links between two nodes that both want it are compressed: a third of them.
+    // Links are compressed if both nodes want it, which is a third of them.
     set(
         "repl-compression",
         ["lz4", "lz4", "lz4", "no", "no"][random.below(5)],
@@ -89,7 +90,7 @@ fn options(random: &mut Random) -> Vec<String> {
     all
 }
 
-/// A client's write. Keys are few, so that commands meet.
+/// A client's write. There are few keys, so that commands meet.
 fn write(random: &mut Random, number: u64) -> Vec<String> {
     let key = random.below(6);
     let n = number;

@@ -19,10 +19,10 @@ use crate::request;
 
 const BASE_US: i64 = 1_700_000_000_000_000;
 const PORT: u16 = 7001;
-/// Milliseconds after which a healed network must have made all data equal.
+/// The milliseconds in which a healed network must make all data equal.
 const HEAL_MS: u64 = 1000 * (3 * REPL_TIMEOUT_S + 40);
 
-/// What a client waits for.
+/// The reply that a client waits for.
 enum AwaitedReply {
     Anything,
     /// The number of replicas that have a write.
@@ -35,11 +35,11 @@ struct Client {
     replies: Vec<u8>,
 }
 
-/// A write of WAIT, and which nodes have had it.
+/// A write with WAIT, and the nodes that have had it.
 struct WaitedWrite {
     number: u64,
     at: usize,
-    /// The history, and the offset before the write; `None`: the write was before the history.
+    /// The history, and the offset before the write; `None` if the write was before the history.
     id: String,
     after: Option<u64>,
     had: Vec<bool>,
@@ -51,7 +51,7 @@ struct DialledLink {
     inner: UnixStream,
 }
 
-/// What the diallers see.
+/// The state that the diallers see.
 #[derive(Default)]
 struct Reach {
     dialled: Vec<DialledLink>,
@@ -72,7 +72,7 @@ struct Place {
     cursor: Cursor,
     client: Option<Client>,
     waiters: Vec<Client>,
-    /// The append only file and its length when all of it was synced.
+    /// The append only file, and its length when the whole file was synced.
     synced: Option<(PathBuf, u64)>,
 }
 
@@ -91,7 +91,7 @@ pub struct World {
     pub log: Option<Vec<String>>,
 }
 
-/// How long a run took in the world, and what happened.
+/// The duration of a run in the world, and its counts.
 #[derive(Default, Debug)]
 pub struct Figures {
     pub steps: u64,
@@ -100,7 +100,7 @@ pub struct Figures {
     pub heal_ms: u64,
 }
 
-/// All names with their lengths and times.
+/// All file names with their lengths and times.
 fn listing(folder: &Path) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -144,13 +144,13 @@ impl Client {
     }
 
     fn send(&mut self, words: &[&[u8]], expected: AwaitedReply) {
-        // A server that is stuck takes no more.
+        // A server that is stuck takes no more bytes.
         if self.expected.len() < 400 && self.socket.write_all(&request(words)).is_ok() {
             self.expected.push_back(expected);
         }
     }
 
-    /// Complete replies, one line each as far as they matter: simple ones and numbers.
+    /// Takes complete replies, as far as they matter: simple strings and numbers, a line each.
     fn take_number(&mut self) -> Vec<(u64, u64)> {
         let mut bytes = [0; 16 * 1024];
         while let Ok(n) = self.socket.read(&mut bytes) {
@@ -316,16 +316,16 @@ impl World {
         facts.is_some_and(|facts| facts.follows.is_none())
     }
 
-    /// A node is gone.
+    /// Ends a node.
     fn end(&mut self, number: usize, power: bool, back_ms: u64) {
         let place = &mut self.places[number];
         if place.node.is_none() {
             return;
         }
-        // Helper threads of the old life may go on in its folder.
+        // Helper threads of the old process may continue in its folder.
         place.lives += 1;
         let kept = place.folder.with_extension(place.lives.to_string());
-        // A helper thread may be changing the set of files: the copy is of one moment.
+        // A helper thread may change the files, so the copy must show a single moment.
         for _ in 0..100 {
             let before = listing(&place.folder);
             let _ = fs::remove_dir_all(&kept);
@@ -358,7 +358,7 @@ impl World {
         place.back_ms = self.now_ms + back_ms;
         let _ = fs::remove_dir_all(&place.folder);
         place.folder = kept;
-        // A crash leaves what it leaves.
+        // A crash keeps the files as they are.
         for entry in fs::read_dir(&place.folder).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with("temp-") {
                 let _ = fs::remove_file(entry.path());
@@ -394,7 +394,7 @@ impl World {
         self.say(|| format!("{event:.100?}"));
         match event {
             Event::Run(node, words) if is_there(node) => {
-                // Most writes go to a primary; a few are refused by a replica.
+                // Most writes go to a primary; a few go to a replica, which refuses them.
                 let node = if self.primary(*node) || self.luck(1, 1).is_multiple_of(8) {
                     *node
                 } else {
@@ -487,7 +487,7 @@ impl World {
         self.run_text(node, &format!("REPLICAOF 127.0.0.1 {}", PORT + to as u16));
     }
 
-    /// One step of time.
+    /// A step of time.
     fn step(&mut self, by_ms: u64) -> Result<(), String> {
         self.now_ms += by_ms;
         self.step += 1;
@@ -531,7 +531,7 @@ impl World {
                 continue;
             }
             if !is_parted {
-                // Healed, everything arrives.
+                // In a healed network all bytes arrive.
                 let luck = if self.is_healed { 9 } else { luck };
                 link.deliver(number, luck);
             }
@@ -553,7 +553,7 @@ impl World {
         let facts = node.facts();
         for link in &mut self.links {
             if link.from == number && link.asked.is_full && facts.link != "handshake" {
-                // A full sync may lead back, to the primary's position.
+                // A full sync may set the position back to the primary's.
                 link.asked.is_full = facts.link == "sync";
                 place.cursor = Cursor::default();
             }
@@ -565,11 +565,11 @@ impl World {
         let counted = before.as_ref().is_some_and(|b| b.backlog.is_some());
         let begins = !counted && facts.backlog.is_some() && facts.follows.is_none();
         for waited in &mut self.waited {
-            // The offset counts from here on, whether or not the history has a new name.
+            // The offset counts from here on, whether or not the history has a new id.
             if waited.at == number && begins {
                 (waited.id, waited.after) = (facts.id.clone(), None);
             }
-            // The node has been promoted before the write.
+            // The node was promoted before the write.
             if waited.at == number
                 && let Some((earlier, end)) = &facts.earlier
                 && *earlier == waited.id
@@ -582,7 +582,7 @@ impl World {
                     .earlier
                     .as_ref()
                     .is_some_and(|(id, _)| *id == waited.id);
-            // A write before the first replica is in its snapshot, not in the stream.
+            // The snapshot, not the stream, has a write before the first replica.
             let has_passed = waited.after.is_none_or(|after| facts.offset > after);
             waited.had[number] |= is_past && has_passed && facts.has_data && !facts.is_loading
                 || node
@@ -665,7 +665,7 @@ impl World {
         Ok(())
     }
 
-    /// Connections that nodes have dialled reach the other side.
+    /// Connections that nodes have dialled reach the other end.
     fn connect(&mut self) -> Result<(), String> {
         let dialled = std::mem::take(&mut self.reach.borrow_mut().dialled);
         for DialledLink { from, to, inner } in dialled {
@@ -710,7 +710,7 @@ impl World {
             place.back_ms = place.back_ms.min(self.now_ms);
         }
         self.step(10)?;
-        // The primary that most follow, if it is one.
+        // The primary of most nodes, if it is a primary.
         let followers = |world: &World, to: usize| {
             world
                 .places
@@ -724,10 +724,12 @@ impl World {
             .unwrap_or(0);
         let mut round = 0;
         while self.now_ms < began_ms + HEAL_MS {
-            // Repeated: a failover in progress refuses, and a node may have been loading.
+            // Repeated, because a running failover refuses the command, and a node may have been
+            // loading.
             if round % 50 == 0 {
                 for number in 0..count {
-                    // Its client may wait for the end of what is to be given up.
+                    // The old client may wait for the end of a failover or shutdown, which the next lines
+                    // abort.
                     let place = &mut self.places[number];
                     place.client = place.node.as_mut().map(Client::new);
                     self.run_text(number, "FAILOVER ABORT");
@@ -735,7 +737,7 @@ impl World {
                 }
                 self.run_text(top, "REPLICAOF NO ONE");
                 for number in (0..count).filter(|&n| n != top) {
-                    // One follows another replica, where there are enough.
+                    // If there are enough nodes, one of them is a replica of a replica.
                     let to = if number + 1 == count && count > 2 {
                         (0..count).find(|&n| n != top).unwrap_or(top)
                     } else {
@@ -778,12 +780,13 @@ impl World {
         self.places.iter().all(same) && self.links.iter().all(Link::is_calm)
     }
 
-    /// Equal positions have equal data (`StreamRecord`); the last write reaches all.
+    /// Checks that equal positions have equal data (`StreamRecord`), and that the last write
+    /// reaches all nodes.
     fn finish(&mut self, top: usize, began_ms: u64) -> Result<Figures, String> {
         let heal_ms = self.now_ms - began_ms;
         let count = self.places.len();
         self.happen(&Event::Wait(top, count - 1, 999_999))?;
-        // A link that carries nothing any more is noticed after its timeout.
+        // A node notices a dead link after the link's timeout.
         for round in 0..120 {
             let waits = self.waited.iter().any(|w| w.number == 999_999);
             if round >= 20 && !waits && self.agree() {

@@ -1,16 +1,16 @@
-//! A full cache from a seed: memory that goes away by itself costs no key and refuses no write.
+//! A full cache from a seed: memory that the server frees soon costs no key and refuses no write.
 //!
 //!     plan      settings and events: writes, log, slow disk, scripts, readers, replicas
-//!     server    a server on a thread of its own, turn by turn: its memory is counted by thread
-//!     world     its clients, and what must hold after each turn
+//!     server    a server on its own thread, turn by turn: its memory is counted by thread
+//!     world     its clients, and the conditions after each turn
 //!
-//! Each plan is played twice. The first server gets the writes alone: no log, no scripts, no other
-//! clients. How many keys it holds whenever it evicts or refuses is what the second one, with all
-//! of the plan, must hold too, less the bounds of what counts besides keys.
+//! The test plays each plan twice. The first server gets only the writes: no log, no scripts, no
+//! other clients. The second server gets the whole plan. Whenever it evicts or refuses, it must
+//! hold as many keys as the first server, apart from a bound for memory that counts besides keys.
 //!
-//! `FULL_SEED=n` runs one seed, `FULL_RUNS=n` that many from `FULL_FROM` (0) and lists those that
-//! fail. `FULL_SCALE=n` has n times as many keys: from 20 on (40 to 60 MB) a cache must hold 0.98
-//! of its keys after a quiet second without any allowance.
+//! `FULL_SEED=n` runs a single seed, `FULL_RUNS=n` runs n seeds from `FULL_FROM` (0) and lists the
+//! failures. `FULL_SCALE=n` has n times as many keys: from 20 on (40 to 60 MB) a cache must hold
+//! 0.98 of its keys after a quiet second, without a bound for other memory.
 
 mod plan;
 mod server;
@@ -22,11 +22,11 @@ use plan::Plan;
 use russet_host::simulation::{caught, number, shorten};
 use world::{KeyCounts, World};
 
-/// Seeds that always run, while time lasts.
+/// The number of seeds that always run, while time lasts.
 const FIXED: u64 = 60;
 const TIME: Duration = Duration::from_secs(12);
 
-/// Plays a plan to both servers. An error is a fault, a panic is one as well.
+/// Plays a plan to both servers. An error is a fault, and so is a panic.
 fn run(plan: &Plan) -> Result<(KeyCounts, KeyCounts), String> {
     let play = |alone: Option<&KeyCounts>| {
         let folder = super::new_folder();

@@ -1,75 +1,74 @@
-//! What happens to a full cache: its settings and events, made from a seed.
+//! The settings and events of a full cache, made from a seed.
 
 use crate::policies::POLICIES;
 use crate::random::Random;
 
-/// One thing that happens. Clients that other events name are numbers of those that wait: any
-/// number is one of them.
+/// An event. An event names waiting clients by number, and any number stands for one of them.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The writer, in both runs. So many keys that were written before, in one pipeline.
+    /// The writer, in both runs: overwrites this many keys in a single pipeline.
     Overwrite(usize),
-    /// So many new keys.
+    /// Writes this many new keys.
     Insert(usize),
-    /// In a transaction, and by a script.
+    /// Writes in a transaction, and by a script.
     Unit(usize),
     Script(usize),
     /// FLUSHALL with this word.
     Flush(&'static str),
     Policy(&'static str),
 
-    /// A script that builds so many kilobytes of strings and keeps none; a function does.
+    /// A script, or a function, that builds this many kilobytes of strings and keeps none.
     Garbage(usize, bool),
-    /// So many clients that request this often so many keys, and read nothing.
+    /// This many clients request this many keys this often, and read nothing.
     Readers(usize, usize, usize),
-    /// The same of clients that read.
+    /// The same with clients that read.
     Takers(usize, usize, usize),
-    /// So many clients with so many kilobytes in a transaction's queue.
+    /// This many clients, each with this many kilobytes in a transaction's queue.
     Queues(usize, usize),
-    /// So many clients with a command of so many kilobytes without its end.
+    /// This many clients, each with an incomplete command of this many kilobytes.
     Halves(usize, usize),
     Subscribers(usize),
-    /// So many messages of so many kilobytes.
+    /// This many messages of this many kilobytes.
     Publish(usize, usize),
     Monitors(usize),
-    /// A client that is sent a value again and again which then is overwritten.
+    /// A client that is sent a value again and again, while another client overwrites the value.
     Overwritten(usize),
-    /// A client that has read keys, which the server remembers.
+    /// A client that has read keys, so that the server tracks them for it.
     Tracker(usize),
-    /// A replica, which reads or not.
+    /// A replica that reads, or does not read.
     Replica(bool),
-    /// A client that waits does what it waits for: it reads, ends its command or transaction.
+    /// A waiting client continues: it reads, or ends its command or transaction.
     GoOn(usize),
     Leave(usize),
     Set(&'static str, &'static str),
     Save,
     Rewrite,
-    /// Each write to the log takes so many microseconds longer.
+    /// Each write to the log takes this many microseconds longer.
     Disk(usize),
 }
 
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,
-    /// Settings that the run with the writes alone has, too.
+    /// Settings of both runs.
     pub common: Vec<(&'static str, &'static str)>,
     pub settings: Vec<(&'static str, &'static str)>,
     pub has_log: bool,
-    /// More is written than fits; otherwise the keys of the start are overwritten.
+    /// The plan writes more than fits; otherwise it overwrites the keys of the start.
     pub grows: bool,
-    /// Bytes of the backlog, if there may be replicas.
+    /// The bytes of the backlog, if the plan may have replicas.
     pub backlog: usize,
     pub value_bytes: usize,
-    /// How many times as many keys as usual: `FULL_SCALE`.
+    /// The factor of the number of keys: `FULL_SCALE`.
     pub scale: usize,
-    /// Keys at the start, and the bytes that `maxmemory` leaves for more.
+    /// The keys at the start, and the bytes that `maxmemory` leaves for more.
     pub keys: usize,
     pub room: usize,
     /// Events, each with the milliseconds after it.
     pub events: Vec<(Event, u64)>,
 }
 
-/// A writer's event. A cache that does not grow has only keys that it had at the start.
+/// An event of the writer. A cache that does not grow has only the keys of the start.
 fn write(random: &mut Random, grows: bool, keys: usize) -> Event {
     match random.below(if grows { 16 } else { 11 }) {
         0..=6 => Event::Overwrite(1 + random.below(keys)),
@@ -81,7 +80,7 @@ fn write(random: &mut Random, grows: bool, keys: usize) -> Event {
     }
 }
 
-/// An event of anything else.
+/// An event of any other kind.
 fn beside(random: &mut Random, has_replicas: bool, grows: bool) -> Event {
     match random.below(34) {
         0..=3 => Event::Garbage(1 + random.below(8000), random.chance(30)),
@@ -100,7 +99,8 @@ fn beside(random: &mut Random, has_replicas: bool, grows: bool) -> Event {
         14 => Event::Subscribers(1 + random.below(20)),
         15..=16 => Event::Publish(1 + random.below(40), 1 + random.below(100)),
         17 => Event::Monitors(1 + random.below(4)),
-        // Which keys are evicted is not said, and this one is large.
+        // Only in a cache that does not grow, because the evicted keys are unknown and this key is
+        // large.
         18 if !grows => Event::Overwritten(1 + random.below(8)),
         19 => Event::Tracker(1 + random.below(200)),
         20..=21 if has_replicas => Event::Replica(random.chance(40)),
@@ -149,7 +149,7 @@ impl Plan {
         let value_bytes = *random.pick(&[300, 1000, 2000, 2000, 6000]);
         let scale = russet_host::simulation::number("FULL_SCALE").map_or(1, |scale| scale as usize);
         let keys = scale * (if grows { 3 << 20 } else { 2 << 20 }) / value_bytes;
-        // More than what counts besides keys may take (`world::beside_keys`).
+        // More than the memory that counts besides keys (`world::beside_keys`).
         let room = backlog + (5 << 18) + random.below(512 << 10);
         let room = if grows { room + (4 << 20) } else { room };
         let policy = *random.pick(&POLICIES);
@@ -165,7 +165,7 @@ impl Plan {
             ("repl-diskless-sync-delay", "0"),
             ("maxmemory-clients", *random.pick(&["0", "0", "3mb"])),
         ];
-        // With `always` the loop waits for each write.
+        // With `always` the loop waits for each write to the log.
         let slowest = if has_log {
             let fsync = *random.pick(&["no", "everysec", "everysec", "always"]);
             settings.push(("appendfsync", fsync));
@@ -188,7 +188,7 @@ impl Plan {
             (event, *random.pick(&[0, 0, 1, 20, 100, 300]))
         });
         let mut events: Vec<_> = events.collect();
-        // More than fits.
+        // More keys than fit.
         if grows {
             for _ in 0..8 {
                 let at = random.below(events.len() + 1);

@@ -1,5 +1,5 @@
-//! A server on a thread of its own, driven turn by turn. Its memory is what its thread and their
-//! helpers hold: nothing of the clients' side is among it.
+//! A server on its own thread, driven turn by turn. Its memory is the memory of its thread and of
+//! its helper threads, without the memory of the clients.
 
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,21 +9,21 @@ use russet::testing::command_table;
 use russet::testing::node::{MemoryFacts, ServerNode};
 
 const BASE_US: i64 = 1_700_000_000_000_000;
-/// Turns between two looks of the clients at most.
+/// The number of turns between two looks of the clients at most.
 const TURNS: usize = 32;
 
 enum Order {
     Accept(UnixStream, u16),
-    /// Turns at a time, until one evicts or refuses.
+    /// Turns at a time, until a turn evicts or refuses.
     Turns(u64),
-    /// Turns at a time until nothing is left to do, for helper threads either.
+    /// Turns at a time, until neither the loop nor a helper thread has work left.
     Rest(u64),
 }
 
-/// What turns have come to.
+/// The outcome of turns.
 pub struct TurnOutcome {
     pub memory: MemoryFacts,
-    /// There was nothing to do in the end.
+    /// The server had no work left at the end.
     pub is_idle: bool,
 }
 
@@ -98,14 +98,14 @@ impl Server {
 
     fn order(&mut self, order: Order) -> Result<TurnOutcome, String> {
         if let Some(orders) = &self.orders {
-            // It may have ended with an error, which is received below.
+            // The server may have ended with an error, which the next line receives.
             let _ = orders.send(order);
         }
         let ended = self.ends.recv();
         ended.unwrap_or_else(|_| Err("the server's thread has panicked".to_owned()))
     }
 
-    /// A new connection: the client's end.
+    /// Connects, and returns the client's end.
     pub fn connect(&mut self) -> Result<UnixStream, String> {
         let pair = UnixStream::pair().map_err(|error| error.to_string());
         let (mine, its) = pair?;

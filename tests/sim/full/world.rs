@@ -1,4 +1,4 @@
-//! A run: a server, the client that writes, all others, and the steps of time.
+//! A run: a server, the writing client, all other clients, and the steps of time.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -12,18 +12,18 @@ use super::server::Server;
 use crate::random::Random;
 use crate::request;
 
-/// Rounds of one step at most: clients send, the server has its turns, clients read.
+/// The rounds of a step at most: clients send, the server has its turns, clients read.
 const ROUNDS_MAX: usize = 5000;
-/// Keys per hundred that may be missing while something waits, and after a quiet second.
+/// The percentage of keys that may be missing while clients wait, and after a quiet second.
 const MISSING_NOW: usize = 5;
 const MISSING_AFTER: usize = 2;
 /// Steps of the quiet second.
 const QUIET_STEPS: u64 = 12;
 const STEP_MS: u64 = 100;
-/// The longest wait for the disk in the end.
+/// The longest wait for the disk at the end.
 const DISK_MAX: Duration = Duration::from_secs(10);
-/// What may remain of an owner's memory once everything that it was for has gone: buffers that are
-/// kept, states that scripts run in.
+/// The memory that an owner may keep when all its users have gone: buffers, and the Lua states of
+/// scripts.
 const LEFT_MAX: [(&str, usize); 6] = [
     ("log", 3 << 20),
     ("snapshots", 64 << 10),
@@ -41,13 +41,13 @@ const LIBRARY: &[u8] = b"#!lua name=junk\nredis.register_function('junk', functi
     return #t end)";
 const SETS: &[u8] = b"for _, key in ipairs(KEYS) do \
     redis.call('SET', key, ARGV[1], 'EX', ARGV[2]) end return #KEYS";
-/// A value that clients are sent while it is overwritten.
+/// The length of a value that clients are sent while it is overwritten.
 const LARGE: usize = 300_000;
 
-/// What besides keys counts towards the limit: a part of clients' buffers, the backlog up to its
-/// size, figures of commands, channels and tracked keys; and what is not known of clients while
-/// their commands run, a few percent of their buffers. Nothing is granted beside many keys: there
-/// the percents say it all.
+/// The memory that counts towards the limit besides keys: a part of the clients' buffers, the
+/// backlog up to its size, figures of commands, channels and tracked keys, and a few percent of the
+/// buffers of clients whose commands run, because the server does not know their memory exactly.
+/// With many keys this is 0, because there the percentages cover it.
 fn beside_keys(plan: &Plan) -> usize {
     if plan.scale < LARGE_SCALE {
         (1 << 20) + plan.backlog
@@ -56,28 +56,28 @@ fn beside_keys(plan: &Plan) -> usize {
     }
 }
 
-/// The scale from which what counts besides keys must fit into the percents that may be missing.
+/// From this scale on, memory besides keys must fit into the percentage of missing keys.
 const LARGE_SCALE: usize = 20;
 
-/// How many keys a server has held.
+/// The number of keys that a server has held.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyCounts {
-    /// The fewest at the end of a turn in which it evicted or refused; `None`: it never did.
+    /// The fewest keys at the end of a turn that evicted or refused; `None` if no turn did.
     pub when_full: Option<usize>,
-    /// After the quiet second.
+    /// The number of keys after the quiet second.
     pub in_the_end: usize,
     bytes_per_key: usize,
 }
 
 struct Client {
-    /// `None`: the server has closed it.
+    /// `None` if the server has closed it.
     socket: Option<UnixStream>,
-    /// What is not sent yet, reversed in chunks: the position of the first byte that is left.
+    /// The unsent bytes, reversed in chunks, and the position of the first byte.
     out: (Vec<u8>, usize),
     reads: bool,
-    /// What it sends when it goes on.
+    /// The bytes that it sends when it continues.
     rest: Vec<u8>,
-    /// The end of what it has read, and its most bytes.
+    /// The end of the received bytes, and the number of bytes to keep.
     tail: Vec<u8>,
     tail_max: usize,
 }
@@ -92,7 +92,7 @@ impl Client {
         self.send(&words);
     }
 
-    /// Sends and reads what it can. Whether anything has moved.
+    /// Sends and reads as many bytes as possible; returns whether any byte has moved.
     fn exchange(&mut self) -> bool {
         let (out, sent) = &mut self.out;
         let mut has_moved = false;
@@ -131,20 +131,20 @@ impl Client {
 
 pub struct World<'a> {
     plan: &'a Plan,
-    /// What the server with the writes alone has held; `None`: this is that one.
+    /// The keys that the server with only the writes has held; `None` in that server's own run.
     alone: Option<KeyCounts>,
     server: Server,
     writer: Client,
     control: Client,
     others: Vec<Client>,
     now_ms: u64,
-    /// Keys written so far: their numbers are below it.
+    /// The number of keys written so far, and so a bound of their numbers.
     written: usize,
     value: Vec<u8>,
     memory: MemoryFacts,
     limit: usize,
     held: KeyCounts,
-    /// The event under way.
+    /// The current event.
     at: String,
 }
 
@@ -153,7 +153,7 @@ fn key(number: usize) -> Vec<u8> {
 }
 
 impl World<'_> {
-    /// A server with its keys, and with its limit set.
+    /// A server that has its keys and its limit.
     pub fn start<'a>(
         plan: &'a Plan,
         folder: &Path,
@@ -167,8 +167,8 @@ impl World<'_> {
             ("port", "0"),
             ("enable-debug-command", "yes"),
             ("snapshot-method", "loop"),
-            // 24 KB for each command that was ever sent count, and the second run sends more of
-            // them.
+            // Off, because 24 KB count for each command that was ever sent, and the second run
+            // sends more commands.
             ("latency-tracking", "no"),
             ("repl-backlog-size", &backlog),
         ];
@@ -209,7 +209,7 @@ impl World<'_> {
     }
 
     fn fill(&mut self) -> Result<(), String> {
-        // The limit on clients is not for these two.
+        // The limit on clients does not apply to these two.
         for client in [&mut self.writer, &mut self.control] {
             client.send_text("CLIENT NO-EVICT on");
         }
@@ -219,7 +219,7 @@ impl World<'_> {
         self.settle()?;
         let before = self.memory.counted();
         self.insert(self.plan.keys);
-        // A large key would make a difference by chance: whether it is among those evicted.
+        // A cache that evicts has no large key, because chance decides whether it is evicted.
         let large = if self.plan.grows { 0 } else { LARGE };
         if large > 0 {
             let value = vec![b'l'; large];
@@ -237,18 +237,18 @@ impl World<'_> {
         self.settle()
     }
 
-    /// All events, a quiet second, and the end of all clients. An error has the server's own
-    /// figures.
+    /// Runs all events, a quiet second, and the end of all clients. An error contains the server's
+    /// own figures.
     pub fn run(mut self) -> Result<KeyCounts, String> {
         self.run_events()
             .map_err(|why| format!("{why}\n{}", self.figures()))
     }
 
-    /// The owners of memory that INFO names.
+    /// The owners of memory in INFO.
     fn figures(&mut self) -> String {
         self.control.tail_max = usize::MAX;
         self.control.send_text("INFO memory");
-        // The first error is the one to report.
+        // A later error does not replace the first error.
         let _ = self.step(0);
         let text = String::from_utf8_lossy(&self.control.tail);
         let names = ["used_memory", "mem_"];
@@ -305,13 +305,13 @@ impl World<'_> {
         self.writer.send(&words);
     }
 
-    /// So many numbers of keys that were written, the same in both runs.
+    /// The numbers of this many written keys, the same in both runs.
     fn some(&self, count: usize, at: usize) -> Vec<usize> {
         let mut random = Random::new(self.plan.seed ^ (at as u64) << 40);
         (0..count).map(|_| random.below(self.written)).collect()
     }
 
-    /// The writer's events.
+    /// Runs an event of the writer.
     fn write(&mut self, event: &Event, at: usize) {
         match event {
             Event::Overwrite(count) => {
@@ -447,7 +447,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Clients that request keys.
+    /// Starts clients that request keys.
     fn request(
         &mut self,
         count: usize,
@@ -466,7 +466,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Time passes; clients and the server do what they can at this time.
+    /// Lets time pass; clients and the server do their work for this time.
     fn step(&mut self, by_ms: u64) -> Result<(), String> {
         self.now_ms += by_ms;
         for _ in 0..ROUNDS_MAX {
@@ -485,7 +485,7 @@ impl World<'_> {
         Err(format!("{}: it never rests", self.at))
     }
 
-    /// What turns have come to.
+    /// Checks the outcome of turns.
     fn look(&mut self, memory: MemoryFacts) -> Result<(), String> {
         let before = std::mem::replace(&mut self.memory, memory);
         if (memory.evicted, memory.refused) == (before.evicted, before.refused) {
@@ -523,7 +523,7 @@ impl World<'_> {
         ))
     }
 
-    /// A second in which nothing comes from clients, and the disk does its work.
+    /// A second in which clients send nothing and the disk works.
     fn quiet(&mut self) -> Result<(), String> {
         for _ in 0..QUIET_STEPS {
             self.step(STEP_MS)?;
@@ -550,7 +550,7 @@ impl World<'_> {
         }
     }
 
-    /// Nothing is kept of what has gone, and the limit holds.
+    /// Checks that the server keeps no memory of departed clients, and that the limit holds.
     fn check_left(&self) -> Result<(), String> {
         for ((name, bytes), (_, most)) in self.memory.not_counted.iter().zip(LEFT_MAX) {
             if *bytes > most {
