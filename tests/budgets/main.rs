@@ -21,11 +21,11 @@ use support::{Reply, daemon::russet, peers::Peer};
 
 /// CPU at 2n over CPU at n. A quadratic cost gives 4.
 const GROWTH_MAX: f64 = 3.0;
-/// Noise of the machine in both.
+/// Noise of the machine, in milliseconds of CPU.
 const CPU_SLACK_MS: f64 = 15.0;
 /// Buffers, tables and the allocator's reserve that do not grow with the input.
 const BYTES_SLACK: f64 = 8.0 * 1024.0 * 1024.0;
-/// A debug build compared with an optimized Redis.
+/// CPU over the CPU of Redis: russet is a debug build, and Redis is optimised.
 const BESIDE_MAX: f64 = 8.0;
 const BESIDE_SLACK_MS: f64 = 60.0;
 /// The test measures a row over budget again; the lowest figures count.

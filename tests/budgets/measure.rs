@@ -15,7 +15,7 @@ use crate::support::{Connection, Daemon, Reply, resp};
 /// Time limit for everything that a row waits for.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A separate server for one measurement, and the connections of its row.
+/// A separate server for a single measurement, and the connections of its row.
 pub struct World {
     pub daemon: Daemon,
     /// A connection that the row does not load.
@@ -28,7 +28,7 @@ pub struct World {
 pub struct Cost {
     pub cpu_ms: f64,
     pub turn_ms: f64,
-    /// The highest resident memory, less that at the start.
+    /// The highest resident memory, less the memory at the start.
     pub bytes: f64,
 }
 
@@ -48,8 +48,8 @@ impl World {
         let daemon = Daemon::start_program(program, &[]);
         let mut control = daemon.connect();
         control.reply_limit(LIMIT);
-        // From here on the server has accepted it: in a row that leaves no descriptors, a
-        // connection that only the kernel has accepted would get none.
+        // From here on the server has accepted this connection. A row that leaves no descriptors
+        // would otherwise leave the connection in the kernel.
         control.ask("PING");
         World {
             daemon,
@@ -79,7 +79,7 @@ impl World {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.daemon.pid()));
         let mut total = Duration::ZERO;
         for task in tasks.expect("the server runs").flatten() {
-            // A thread may end meanwhile.
+            // A thread may end while the files are read.
             let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
             let nanos = text.split(' ').next().and_then(|word| word.parse().ok());
             total.add_assign(Duration::from_nanos(nanos.unwrap_or(0)));
@@ -110,7 +110,7 @@ impl World {
             .expect("a number")
     }
 
-    /// One more connection.
+    /// Opens a further connection.
     pub fn connect(&mut self) -> &mut Connection {
         let mut client = self.daemon.connect();
         client.reply_limit(LIMIT);
@@ -118,7 +118,7 @@ impl World {
         self.clients.last_mut().expect("pushed above")
     }
 
-    /// Sends commands in one stream over the control connection, and waits for all replies.
+    /// Sends commands in a single stream over the control connection, and waits for all replies.
     pub fn fill<A: AsRef<[u8]>>(&mut self, commands: impl Iterator<Item = Vec<A>>) {
         let mut commands = commands.peekable();
         while commands.peek().is_some() {
@@ -158,7 +158,7 @@ impl World {
         let open = open.expect("the server runs").count() as u64;
         let limit = Rlimit {
             current: Some(if further { 1024 } else { open }),
-            // As the server inherited it.
+            // The limit that the server inherited.
             maximum: getrlimit(Resource::Nofile).maximum,
         };
         let pid = i32::try_from(self.daemon.pid())

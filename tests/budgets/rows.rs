@@ -1,7 +1,7 @@
-//! The inputs that grow: one row each.
+//! The inputs that grow, a row each.
 //!
-//! A row is a size `n`, a preparation, and the measured work, once with `n` and once with twice as
-//! much.
+//! A row has a size `n`, a preparation, and the measured work, which runs once with `n` and once
+//! with `2n`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     support::{Connection, resp::command},
 };
 
-/// An input that grows, and what it may cost.
+/// An input that grows, and the cost that it may have.
 pub struct Row {
     pub name: &'static str,
     pub n: usize,
@@ -20,11 +20,11 @@ pub struct Row {
     pub run: fn(&mut World, usize),
     /// Bound on the rise of resident memory, bytes per `n`.
     pub bytes_each: usize,
-    /// Bound on one turn at `2n`; a debug build on a shared machine must keep it.
+    /// Bound on a turn at `2n`, which a debug build on a shared machine must keep.
     pub turn_ms: f64,
     /// A command that the row needs.
     pub needs: &'static str,
-    /// Why the row may fail today; empty when it must not.
+    /// The reason why the row may fail today; empty if it must not fail.
     pub open: &'static str,
 }
 
@@ -311,7 +311,7 @@ pub const ROWS: &[Row] = &[
     Row {
         needs: "PUBLISH",
         bytes_each: 500,
-        // Where Redis takes 40 to 45 ms, a build without optimisation takes 50 to 60.
+        // Redis takes 40 to 45 ms, a build without optimisation 50 to 60.
         turn_ms: 160.0,
         ..Row::new("SUBSCRIBE to n channels", 10_000, |world, n| {
             world.connect().send(&command(&words("SUBSCRIBE", n)));
@@ -372,7 +372,7 @@ fn blocked(world: &mut World, n: usize) {
     world.until_blocked(n as i64);
 }
 
-/// No key may stay; the remaining keys show how many were evicted.
+/// The limit evicts every key, and the remaining keys show how many were evicted.
 fn evict_all(world: &mut World, _: usize) {
     world
         .control

@@ -1,5 +1,5 @@
-//! Indexes through kill -9: definitions, aliases, synonyms and dictionaries are those that were
-//! acknowledged, and an index finds what one that is made anew finds.
+//! Indexes through kill -9: a restarted server has the acknowledged definitions, aliases, synonyms
+//! and dictionaries, and an index finds the same documents as a new index.
 //!
 //! `RUSSET_INDEX_WRITES` scales the story (docs/testing.md).
 
@@ -8,7 +8,7 @@ use super::support::resp::command;
 use super::support::{Connection, Daemon, wait_until};
 
 const CYCLES: usize = 6;
-/// Commands under way.
+/// The number of commands on their way.
 const WINDOW: usize = 100;
 const DOCUMENTS: usize = 200;
 
@@ -19,7 +19,7 @@ const FIELDS: [&str; 2] = [
      NUMERIC SORTABLE",
 ];
 
-/// Questions about an index that documents alone decide.
+/// Queries whose replies depend only on the documents.
 const QUESTIONS: [&str; 6] = [
     "FT.SEARCH INDEX haus NOCONTENT SORTBY n LIMIT 0 1000",
     "FT.SEARCH INDEX @g:{blue} SORTBY n DESC RETURN 1 t LIMIT 0 1000",
@@ -48,7 +48,7 @@ fn make(c: &mut Connection) {
     run(c, "FT.DROPINDEX gone");
 }
 
-/// A change of the definitions, which the next ones depend on.
+/// Changes the definitions, which later changes depend on.
 fn redefine(c: &mut Connection, cycle: usize) {
     run(c, &format!("FT.SYNUPDATE hashes group word{cycle}"));
     run(c, &format!("FT.DICTADD words word{cycle}"));
@@ -69,7 +69,8 @@ fn redefine(c: &mut Connection, cycle: usize) {
     }
 }
 
-/// A random change of a document, whose `n` is that of its key: rows have one order.
+/// A random change of a document. Its field `n` is the number of its key, so rows have a fixed
+/// order.
 fn change(random: &mut Random) -> Vec<String> {
     let at = random.below(DOCUMENTS);
     let word = *random.pick(&["haus", "häuser", "laufen", "läuft", "gebäude", "maus"]);
@@ -90,7 +91,7 @@ fn change(random: &mut Random) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
-/// Sends changes, and reads a part of the replies, or all.
+/// Sends changes, and reads some of the replies, or all.
 fn write_some(c: &mut Connection, all: bool, random: &mut Random) {
     let bytes: Vec<u8> = (0..WINDOW).flat_map(|_| command(&change(random))).collect();
     c.send(&bytes);
@@ -115,7 +116,7 @@ fn answers(c: &mut Connection, index: &str) -> Vec<String> {
     QUESTIONS.iter().map(ask).collect()
 }
 
-/// All that is not about documents.
+/// Everything except the documents.
 fn definitions(c: &mut Connection) -> Vec<String> {
     let list = c.ask("FT._LIST");
     let names: Vec<String> = list
@@ -129,7 +130,7 @@ fn definitions(c: &mut Connection) -> Vec<String> {
         let end = info
             .find("max_doc_id")
             .expect("a figure after the definition");
-        // The number of documents is still growing where they are read.
+        // The number of documents still grows while the index reads them.
         let end = info[..end].find("num_docs").expect("a number");
         all.push(info[..end].to_owned());
         all.push(c.ask(&format!("FT.SYNDUMP {name}")));
@@ -138,7 +139,7 @@ fn definitions(c: &mut Connection) -> Vec<String> {
     all
 }
 
-/// An index finds what one finds that is made anew.
+/// Checks that an index finds the same documents as a new index.
 fn check_anew(c: &mut Connection) {
     for (index, fields) in ["hashes", "documents"].iter().zip(FIELDS) {
         let found = answers(c, index);
@@ -210,7 +211,7 @@ fn indexes_survive_kills_with_a_snapshot() {
         let defined = definitions(&mut c);
         let found = [answers(&mut c, "hashes"), answers(&mut c, "d")];
         assert_eq!(c.ask("SAVE"), "+OK\r\n");
-        // What comes after the snapshot is lost, definitions with it.
+        // The server loses changes after the snapshot, and definitions, too.
         write_some(&mut c, true, &mut random);
         run(&mut c, "FT.CREATE late SCHEMA t TEXT");
         run(&mut c, "FT.DICTADD words late");

@@ -4,8 +4,8 @@
 //! The daemon runs unmodified, with a preloaded library (`fault.c`, built by the machine's C
 //! compiler) that makes the n-th `open`, `write`, `fsync`, `ftruncate`, `rename` or `unlink` fail:
 //! an error, a short write, SIGKILL before or after it. For each kind of call and fault n increases
-//! until the story has fewer calls. Then the test kills the server, restarts it on the files that
-//! are left, and compares the data with the acknowledged writes.
+//! until the story has fewer calls. Then the test kills the server, restarts it on the remaining
+//! files, and compares the data with the acknowledged writes.
 
 mod indexes;
 mod neighbours;
@@ -78,7 +78,7 @@ fn library() -> &'static Path {
     path
 }
 
-/// A server whose `nth` call will go wrong once [`Faulty::arm`] has been called.
+/// A server whose `nth` call fails after [`Faulty::arm`].
 struct Faulty {
     server: Daemon,
     arm: PathBuf,
@@ -125,7 +125,7 @@ impl Faulty {
         fs::remove_file(hit).is_ok()
     }
 
-    /// INFO persistence; `None`: the server is dead.
+    /// INFO persistence, or `None` if the server is dead.
     fn persistence(&self) -> Option<String> {
         let mut c = Connection::open(self.server.port()).ok()?;
         c.write(b"INFO persistence\r\n").ok()?;
@@ -141,7 +141,7 @@ impl Faulty {
 struct Writer {
     c: Connection,
     acknowledged: u64,
-    /// The server has died: the last number may be there or not.
+    /// The server has died: it may have the last number or not.
     is_gone: bool,
 }
 
@@ -220,12 +220,12 @@ fn append_only_story(method: &str, point: Point, nth: usize) -> bool {
     hit
 }
 
-/// A reader of the change stream, which reads on from where it was.
+/// A reader of the change stream, which continues where it stopped.
 struct Follower {
     position: Vec<u8>,
-    /// The numbers of the pushes that it was given.
+    /// The numbers of the pushes that it has read.
     given: Vec<u64>,
-    /// The server has answered that it does not keep what follows.
+    /// The server has answered that it does not keep the following changes.
     is_lost: bool,
 }
 
@@ -243,7 +243,7 @@ impl Follower {
                 }
             }
             Some(Reply::Error(text)) => {
-                // The server that comes back is never behind its readers.
+                // A restarted server never has fewer changes than its readers.
                 assert!(text.starts_with(b"CHANGESLOST "), "{text:?}");
                 self.is_lost = true;
             }
@@ -297,7 +297,7 @@ fn changes_story(point: Point, nth: usize) -> bool {
     follower.read(&mut again);
     let wanted = (0..there).take_while(|n| !follower.is_lost || *n < follower.given.len() as u64);
     assert_eq!(follower.given, wanted.collect::<Vec<_>>());
-    // Without a fault of the disk everything is kept.
+    // Without a fault of the disk the server keeps all changes.
     assert!(!follower.is_lost || !point.kind.starts_with("kill"));
     hit
 }
@@ -335,7 +335,7 @@ fn flush_story(point: Point, nth: usize) -> bool {
     );
     if !is_there {
         let answer = c.ask("FLUSH UNDO");
-        // After an error the log is rewritten at once, which frees what was set aside.
+        // After an error the server rewrites the log at once, which frees the data of the flush.
         assert!(answer == ":1\r\n" || !writer.is_gone, "{answer}");
         if answer != ":1\r\n" {
             return hit;

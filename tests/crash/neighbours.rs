@@ -1,6 +1,7 @@
 //! Slow and dying neighbours: a disk whose fsync takes 1.5 seconds, a server killed while its child
 //! lives, folders replaced under the server, settings changed in the middle of each background job.
-//! Nothing acknowledged is lost, the loop keeps serving, and INFO reports how a job really ended.
+//! The server loses no acknowledged write, its loop keeps serving, and INFO reports how a job
+//! really ended.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::{library, pushed};
 
 /// Duration of an fsync on the slow disk.
 const SLOW_SYNC_MS: u64 = 1500;
-/// No turn of the loop waits for an fsync: half of it leaves room for a busy machine.
+/// No turn of the loop waits for an fsync: half of its time leaves room for a busy machine.
 const TURN_MAX: Duration = Duration::from_millis(SLOW_SYNC_MS / 2);
 /// Time limit of a job, which may need several.
 const JOB_MAX: Duration = Duration::from_secs(40);
@@ -62,8 +63,8 @@ fn temporary_files(folder: &Path) -> usize {
     names(folder).count() + names(&folder.join("appendonlydir")).count()
 }
 
-/// A child whose server is killed must neither outlive it nor rename its file into place: the
-/// name belongs to the next server.
+/// A child whose server is killed must neither outlive the server nor rename its file into place,
+/// because the name belongs to the next server.
 #[test]
 fn an_orphaned_child_leaves_the_next_server_alone() {
     let args = ["--snapshot-method", "fork", "--appendonly", "no"];
@@ -95,8 +96,8 @@ fn an_orphaned_child_leaves_the_next_server_alone() {
     }
 }
 
-/// SIGUSR1 cancels a child: that is no failure. SIGTERM, which a service manager sends to all
-/// processes of a unit, is for the server alone.
+/// SIGUSR1 cancels a child, which is no failure. SIGTERM, which a service manager sends to all
+/// processes of a unit, ends only the server.
 #[test]
 fn signals_to_a_child_mean_what_they_mean_to_redis() {
     for (command, words, running, status) in [
@@ -136,7 +137,7 @@ fn signals_to_a_child_mean_what_they_mean_to_redis() {
     }
 }
 
-/// A save uses the folder and name set when it began.
+/// A save uses the folder and the name that were set when it began.
 #[test]
 fn a_save_ends_where_and_as_what_it_began() {
     for method in ["loop", "fork"] {
@@ -161,14 +162,14 @@ fn a_save_ends_where_and_as_what_it_began() {
         assert!(!other.join("late.rdb").exists(), "{method}");
         assert_eq!(temporary_files(&other), 0, "{method}");
         assert_eq!(temporary_files(server.folder()), 0, "{method}");
-        // The next one uses the new settings.
+        // The next save uses the new settings.
         assert_eq!(c.ask("SAVE"), "+OK\r\n");
         assert!(other.join("late.rdb").exists(), "{method}");
     }
 }
 
-/// The append only file moves to the server's new folder with the next rewrite; until then it
-/// stays complete where it is.
+/// The append only file moves to the server's new folder with the next rewrite. Until then it stays
+/// complete in the old folder.
 #[test]
 fn a_rewrite_moves_the_set_to_the_folder_of_today() {
     for method in ["loop", "fork"] {
@@ -181,13 +182,13 @@ fn a_rewrite_moves_the_set_to_the_folder_of_today() {
         }
         set(&mut c, "dir", path_text(other.path()));
         c.ask("SET between 1");
-        // Nothing of it is here yet: loading reads the set that is being written.
+        // The new folder has no file yet: the server loads the files that it is writing.
         assert_eq!(c.ask("DEBUG LOADAOF"), "+OK\r\n");
         assert_eq!(c.ask("DBSIZE"), ":171\r\n", "{method}");
         set(&mut c, "rdb-key-save-delay", "3000");
         assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
         c.ask("SET meanwhile 1");
-        // If the server is killed before the new set is complete, the old one is.
+        // If the server is killed before the new files are complete, the old files are complete.
         server.kill();
         server.restart();
         c = server.connect();
@@ -210,7 +211,7 @@ fn a_rewrite_moves_the_set_to_the_folder_of_today() {
     }
 }
 
-/// A folder replaced by another of the same name: setting it again switches to the new one.
+/// Another folder takes the name of the server's folder: CONFIG SET switches to the new folder.
 #[test]
 fn the_same_path_set_again_is_another_folder() {
     let outside = tempfile::tempdir().expect("a folder");
@@ -250,8 +251,8 @@ fn longest_wait(c: &mut Connection, stop: &AtomicBool) -> Duration {
     longest
 }
 
-/// Does `work` while one client writes and another sends PINGs. Returns the longest PING, and the
-/// length of the list, whose numbers were acknowledged one after the other.
+/// Does `work` while a client writes and another client sends PINGs. Returns the longest PING, and
+/// the length of the list, whose numbers were acknowledged one after the other.
 fn while_served(server: &Daemon, work: impl FnOnce()) -> (Duration, u64) {
     let stop = AtomicBool::new(false);
     let mut writer = server.connect();
@@ -271,7 +272,7 @@ fn while_served(server: &Daemon, work: impl FnOnce()) -> (Duration, u64) {
             acknowledged
         });
         let asking = scope.spawn(|| longest_wait(&mut reader, &stop));
-        // The scope waits for its threads: they have to end too where `work` panics.
+        // The scope waits for its threads, so they have to end also if `work` panics.
         let ended = SetOnDrop(&stop);
         work();
         drop(ended);
@@ -314,7 +315,7 @@ impl OnSlowDisk {
 }
 
 /// The loop does not wait for the disk during a whole rewrite, backup or save, even if settings
-/// change meanwhile; and everything acknowledged survives a kill.
+/// change in the middle, and every acknowledged write survives a kill.
 #[test]
 fn a_slow_disk_does_not_hold_up_readers() {
     std::thread::scope(|scope| {
@@ -326,7 +327,7 @@ fn a_slow_disk_does_not_hold_up_readers() {
 
 fn serves_beside_a_slow_disk(policy: &str, method: &str) {
     let args = ["--appendonly", "yes", "--appendfsync", policy];
-    // What the writer appends is soon enough for a rewrite of the server's own.
+    // Off, because the writer soon appends enough for an automatic rewrite.
     let by_hand = ["--auto-aof-rewrite-percentage", "0"];
     let how = ["--snapshot-method", method];
     let mut disk = OnSlowDisk::start(&[&args[..], &by_hand, &how].concat());
@@ -350,7 +351,8 @@ fn serves_beside_a_slow_disk(policy: &str, method: &str) {
         assert_eq!(server.info(field).as_deref(), Some("ok"), "{field}");
     }
     disk.fast();
-    // In the middle of a rewrite, with everything acknowledged in the kernel's buffers.
+    // The kill comes in the middle of a rewrite, with all acknowledged writes in the kernel's
+    // buffers.
     let (_, acknowledged) = while_served(server, || {
         assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
     });

@@ -1,9 +1,9 @@
-//! Time series through kill -9: nothing acknowledged is lost, and the buckets of rules are those of
-//! the samples that are there.
+//! Time series through kill -9: the server loses no acknowledged sample, and the buckets of rules
+//! fit the samples that it has.
 //!
-//! Each series gets the same batches in the same order, some with late samples, which the log
-//! repeats for the rules to compute again. `RUSSET_SERIES` and `RUSSET_SAMPLES` scale the story
-//! (docs/testing.md).
+//! Each series gets the same batches in the same order. Some batches have late samples, which the
+//! log repeats so that the rules compute again. `RUSSET_SERIES` and `RUSSET_SAMPLES` scale the
+//! story (docs/testing.md).
 
 use std::collections::BTreeMap;
 
@@ -22,10 +22,10 @@ const RULES: [(&str, u64); 5] = [
 /// New samples of a batch, and the time between them.
 const BATCH: u64 = 10;
 const STEP: u64 = 7;
-/// A batch of so many has a late sample, too.
+/// A batch in this many has a late sample, too.
 const LATE: u64 = 3;
 const CYCLES: usize = 6;
-/// Commands under way.
+/// The number of commands on their way.
 const WINDOW: usize = 100;
 
 fn scale(name: &str, usual: u64) -> u64 {
@@ -70,12 +70,12 @@ fn make(c: &mut Connection, series: u64) {
     }
 }
 
-/// Samples of so many batches.
+/// The number of samples in this many batches.
 fn total(batches: u64) -> u64 {
     batches * BATCH + batches / LATE
 }
 
-/// The batches that a series has, which are whole.
+/// The number of batches that a series has, all of them whole.
 fn batches_of(c: &mut Connection, series: u64) -> u64 {
     let info = c.ask(&format!("TS.INFO {}", key(series)));
     let number = info.split("\r\n").nth(2).expect("totalSamples");
@@ -85,7 +85,7 @@ fn batches_of(c: &mut Connection, series: u64) -> u64 {
     batches
 }
 
-/// Checks the samples of a series, and that each destination has what its rule makes of them.
+/// Checks the samples of a series, and that each destination has its rule's results.
 fn check(c: &mut Connection, series: u64, batches: u64) {
     let mut model = BTreeMap::new();
     for batch in 0..batches {
@@ -104,7 +104,7 @@ fn check(c: &mut Connection, series: u64, batches: u64) {
     }
 }
 
-/// Sends batches, and ends after a random number of replies; counts those that are acknowledged.
+/// Sends batches, and ends after a random number of replies; counts the acknowledged batches.
 fn write_some(c: &mut Connection, sent: &mut [u64], acknowledged: &mut [u64], random: &mut Random) {
     let mut under_way = Vec::new();
     let mut bytes = Vec::new();
@@ -145,7 +145,7 @@ fn series_and_rules_survive_kills() {
         for window in 0..windows {
             write_some(&mut c, &mut sent, &mut acknowledged, &mut random);
             if window + 1 < windows {
-                // The replies that are left: all is acknowledged.
+                // The remaining replies acknowledge all batches.
                 let open: u64 = sent.iter().sum::<u64>() - acknowledged.iter().sum::<u64>();
                 (0..open).for_each(|_| drop(c.reply()));
                 acknowledged.clone_from(&sent);
@@ -162,7 +162,7 @@ fn series_and_rules_survive_kills() {
                 "{n} has lost acknowledged samples"
             );
             (sent[at], acknowledged[at]) = (batches, batches);
-            // A tenth of them each time, all of them at the end.
+            // A tenth of the series each time, all of them at the end.
             if cycle + 1 == CYCLES || n % 10 == cycle as u64 {
                 check(&mut c, n, batches);
             }

@@ -549,7 +549,8 @@ impl World {
         self.note(|| format!("host {host} is to follow {to}"));
         self.waiting.retain(|waiting| waiting.host != host);
         self.server_mut(host).node.follow(now_ms, to);
-        // In the group the server that a leader is to follow becomes the leader: no vote decides it.
+        // The server that a leader is to follow becomes the leader of the group, because no vote
+        // decides it.
         if host < WATCHED && to < WATCHED && self.checks.leader(None) == Some(host) {
             let is_partial = self.server(to).node.is_partial;
             self.lead_on(to, is_partial);

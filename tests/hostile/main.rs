@@ -1,12 +1,12 @@
-//! Malicious scripts, each on a budget.
+//! Malicious scripts, each with a budget.
 //!
 //! A seed makes a program (`russet::fuzzing::programs`). The program runs with little memory, and
-//! the test kills it as soon as other clients get the BUSY error. Then, for each program:
+//! the test kills it as soon as other clients get the BUSY error. For each program:
 //!
-//!  - other clients are answered within [`ANSWER`] meanwhile, and the killed script has ended
-//!    within [`END`];
-//!  - resident memory never rose by more than the script's limit and [`BESIDE`];
-//!  - the same process serves afterwards.
+//! - other clients get an answer within [`ANSWER`] while it runs, and the killed script ends within
+//!   [`END`];
+//! - resident memory never rises by more than the script's limit and [`BESIDE_MB`];
+//! - the same process serves clients afterwards.
 //!
 //! The times are for an optimized build on an idle machine; a debug build and a shared machine get
 //! [`SLACK`] times as much, and the test runs a program that was too slow again alone, twice: all
@@ -36,7 +36,7 @@ const ANSWER: Duration = Duration::from_millis(100);
 const END: Duration = Duration::from_millis(100);
 /// See the module.
 const SLACK: u32 = if cfg!(debug_assertions) { 20 } else { 5 };
-/// Time limit until others get the BUSY error.
+/// Time limit until other clients get the BUSY error.
 const BUSY: Duration = Duration::from_secs(1);
 /// A program that runs longer is a failure in any case.
 const GIVE_UP_BATCH: Duration = Duration::from_secs(60);
@@ -48,7 +48,7 @@ const BESIDE_MB: u64 = 64;
 const PROGRAMS: u64 = 10_000;
 const THREADS: u64 = 2;
 const BYTES_MAX: usize = 100;
-/// Programs after which a server is replaced: slow leaks are left to other tests.
+/// The number of programs that a server runs, because other tests look for slow leaks.
 const PER_SERVER: u64 = 2_500;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ enum Fault {
     /// The connection broke.
     Died,
     Slow(&'static str, Duration),
-    /// Megabytes at most.
+    /// The highest rise of memory, in megabytes.
     Memory(u64),
 }
 
@@ -112,7 +112,7 @@ impl Client {
         Ok(true)
     }
 
-    /// Of a long reply only the end is kept.
+    /// Keeps only the end of a long reply.
     fn keep(&mut self, part: &[u8]) {
         const KEPT: usize = 256;
         self.got.extend_from_slice(part);
@@ -174,7 +174,7 @@ impl Victim {
     }
 
     fn try_run(&mut self, program: &str) -> Result<(), Fault> {
-        // How slowly the script's own reply is read is not the server's fault.
+        // The server is not at fault if the client reads the script's own reply slowly.
         let end = format!("${}\r\n{MARK}\r\n", MARK.len());
         let began = Instant::now();
         self.runner.send(&["EVAL", program, "0"])?;
@@ -307,7 +307,7 @@ fn no_program_harms_others() {
                     {
                         let mut faults = faults.lock().expect("nobody panics with it");
                         faults.push(report(seed, &program, &fault));
-                        // A few are enough.
+                        // A few failures are enough.
                         if faults.len() >= 5 {
                             next.store(count, Ordering::Relaxed);
                         }
@@ -320,7 +320,7 @@ fn no_program_harms_others() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Checks the other test: a server that takes too much, or dies, is found.
+/// Checks the other test: it must find a server that takes too much memory, or dies.
 #[test]
 fn a_fault_is_found() {
     let mut victim = Victim::new();

@@ -1,10 +1,10 @@
-//! Primaries and replicas that mean no good, as tapes of whole conversations
-//! (`russet::fuzzing::links`), which `fuzz/` plays for longer.
+//! Hostile primaries and replicas, as tapes of whole conversations (`russet::fuzzing::links`);
+//! `fuzz/` plays tapes for longer.
 //!
 //! The test plays each seed of `fuzz/seeds` as it is, and then with changes. A failure names the
-//! seed's file and the number of the change; `RUSSET_LINKS_CASES`: the number of changes for each
-//! seed, `RUSSET_LINKS_FROM`: the first. `RUSSET_LINKS_RECORD=1` replaces the seeds by
-//! conversations of two servers of now; `RUSSET_LINKS_LOG=1` shows what servers log.
+//! seed's file and the number of the change. `RUSSET_LINKS_CASES` is the number of changes for each
+//! seed, `RUSSET_LINKS_FROM` the first change. `RUSSET_LINKS_RECORD=1` replaces the seeds by
+//! conversations of two present servers; `RUSSET_LINKS_LOG=1` shows the servers' logs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use std::{env, fs};
 
 use russet::fuzzing::links::{TapeOutcome, hostile_primary, hostile_replica, mutate, record};
 
-/// Changes of each seed.
+/// The number of changes of each seed.
 const CASES: u64 = 150;
 /// No further case of a target begins after this time.
 const WITHIN: Duration = Duration::from_secs(4);
@@ -48,7 +48,7 @@ fn seeds_of(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     files.into_iter().map(read).collect()
 }
 
-/// The most resident memory that this process ever had.
+/// The highest resident memory of this process so far.
 fn peak_kb() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -90,7 +90,7 @@ fn play(target: &str, play: fn(&[u8]) -> TapeOutcome) {
 fn conversations_play_as_they_were_recorded() {
     for (file, tape) in seeds_of("hostile_primary") {
         let played = hostile_primary(&tape);
-        // Seven keys of the snapshot, two of the stream.
+        // Seven keys from the snapshot, two from the stream.
         assert!(
             played.was_online && played.keys == 9,
             "{file:?}: {played:?}"
@@ -115,13 +115,13 @@ fn tape(how: u8, said: &[&[u8]]) -> Vec<u8> {
     tape
 }
 
-/// At the end of a tape the link is silent.
+/// The link is silent at the end of a tape.
 const HALF_OPEN: u8 = 64;
-/// The server has three keys of its own.
+/// The server has three of its own keys.
 const HAS_DATA: u8 = 32;
 const SWAPDB: u8 = 1;
 
-/// A load that had not begun had no time limit: the replica waited for ever.
+/// Regression: a load that had not begun had no time limit, so the replica waited for ever.
 #[test]
 fn a_primary_that_falls_silent_before_its_snapshot_is_given_up() {
     let id = "a".repeat(40);
@@ -139,7 +139,7 @@ fn a_primary_that_falls_silent_before_its_snapshot_is_given_up() {
     }
 }
 
-/// The old data went before the libraries were loaded.
+/// Regression: the replica dropped its old data before it loaded the libraries.
 #[test]
 fn data_is_kept_beside_a_snapshot_whose_libraries_cannot_be_loaded() {
     let seeds = seeds_of("hostile_primary");

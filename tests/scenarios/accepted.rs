@@ -1,17 +1,17 @@
-//! Differences from Redis that scenarios may show, with a reason each.
+//! Differences from Redis that scenarios may show, each with its reason.
 
 use crate::{
     compare::{Difference, DifferenceKind},
     scenario::Scenario,
 };
 
-/// A known difference, and why it stays.
+/// A known difference, and the reason why it stays.
 struct AcceptedDifference {
     reason: &'static str,
     is_it: fn(&Scenario, &Difference) -> bool,
 }
 
-/// Why a difference is accepted, if it is.
+/// The reason for accepting a difference, if there is a reason.
 pub fn reason(scenario: &Scenario, difference: &Difference) -> Option<&'static str> {
     ACCEPTED
         .iter()

@@ -7,7 +7,7 @@ use crate::{accepted, play::Observation, scenario::Scenario, support::resp::prin
 /// The first difference between two servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The last step both had done before it appeared; `None`: the final contents differ.
+    /// The last step of both before the difference appeared; `None` if the final contents differ.
     pub step: Option<usize>,
     pub what: DifferenceKind,
     pub expected: String,
@@ -21,16 +21,16 @@ pub enum DifferenceKind {
     Received(usize),
     /// Whether the server has closed the connection.
     Closed(usize),
-    /// One figure, by its name.
+    /// A figure, by its name.
     Figure(String),
     /// The server does not answer any more.
     End,
-    /// The keys afterwards.
+    /// The keys at the end.
     Keys,
 }
 
 impl Difference {
-    /// Equal for differences with probably the same cause.
+    /// The same text for differences with probably the same cause.
     pub fn signature(&self, scenario: &Scenario) -> String {
         let command = self
             .step
@@ -71,7 +71,8 @@ pub enum Verdict {
     Differs(Difference),
 }
 
-/// Compares two plays up to the first unknown difference; adds the known ones before it to `met`.
+/// Compares two plays up to the first unknown difference; adds the known differences before it to
+/// `met`.
 pub fn verdict(
     scenario: &Scenario,
     expected: &[Observation],
@@ -137,8 +138,8 @@ fn differences(expected: &Observation, got: &Observation) -> Vec<Difference> {
     all
 }
 
-/// Received bytes without the server-specific part of HELLO: version, connection id,
-/// modules. The bytes before and after it stay.
+/// The received bytes without the part of HELLO that depends on the server: version, connection id,
+/// modules. The bytes before and after that part stay.
 fn without_version(bytes: &[u8]) -> Vec<u8> {
     const BEGIN: &[u8] = b"$6\r\nserver\r\n";
     const MODULES: &[u8] = b"$7\r\nmodules\r\n";

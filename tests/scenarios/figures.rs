@@ -1,7 +1,7 @@
 //! The figures of CLIENT LIST and INFO that two servers must agree on.
 //!
-//! Excluded: measured figures (time, memory, addresses, numbers of connections), and
-//! the counts of commands that the player itself sends.
+//! Measured figures (time, memory, addresses, numbers of connections), and the counts of commands
+//! that the player itself sends, are excluded.
 
 use std::collections::BTreeMap;
 

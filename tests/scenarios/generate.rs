@@ -1,7 +1,7 @@
 //! Generates a scenario from a seed.
 //!
-//! Each scenario has two or three themes; most of its steps are from them, so that related
-//! commands meet often. Commands that a server lacks are not generated.
+//! Each scenario has two or three themes, and most of its steps are from them, so that related
+//! commands meet often. The generator leaves out commands that a server lacks.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,15 @@ use crate::{
     scenario::{Act, CLIENTS, Scenario, Step},
 };
 
-/// Related lines. [`word`] fills in the `{word}`s; `;` separates commands that one connection
-/// sends in one write.
+/// Related lines. [`word`] fills in each `{word}`; `;` separates commands that a connection sends
+/// in a single write.
 struct Theme {
     name: &'static str,
     lines: &'static [&'static str],
 }
 
-// FLUSHALL and FLUSHDB only with ASYNC or in a transaction: otherwise Redis empties on a
-// thread and replies when that is done, in no particular turn.
+// FLUSHALL and FLUSHDB only with ASYNC or in a transaction, because otherwise Redis empties the
+// data on a thread and replies afterwards, in no particular turn.
 
 const DATA: &[&str] = &[
     "RPUSH {list} {value}",
@@ -341,7 +341,7 @@ impl Generator {
         }
     }
 
-    /// The scenario of a seed.
+    /// The scenario that belongs to a seed.
     pub fn scenario(&self, seed: u64) -> Scenario {
         let mut random = Random::new(seed);
         let themes: Vec<_> = (0..2 + random.below(2))

@@ -123,9 +123,9 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
-/// Scenarios that are left out: a client's FLUSHDB ASYNC and another client's CLIENT KILL of this
-/// client come within microseconds. A build that is not optimised takes both in one turn, and the
-/// reply is lost with the client; Redis takes two turns.
+/// Scenarios to leave out: a client's FLUSHDB ASYNC and another client's CLIENT KILL of this client
+/// come within microseconds. A build without optimisation takes both in the same turn, so the reply
+/// is lost with the client; Redis takes two turns.
 const BY_CHANCE: [u64; 1] = [126];
 
 /// Plays scenarios and returns the distinct mistakes found, shrunk, as scripts.
@@ -149,9 +149,9 @@ fn mistakes(bench: &mut Bench, count: u64) -> BTreeMap<String, String> {
         if found.contains_key(&difference.signature(&scenario)) {
             continue;
         }
-        // Play it again, to separate chance (two connections' commands in one turn, or in two) from
-        // lasting differences. With I/O threads an answer says nothing about other connections'
-        // commands, which may still be on their way on a busy machine.
+        // Play it again, to separate chance (the commands of two connections come in the same turn,
+        // or in two) from lasting differences. With I/O threads an answer says nothing about other
+        // connections' commands, which may still be on their way on a busy machine.
         let again = if number("RUSSET_IO_THREADS").is_some() {
             20
         } else {

@@ -1,10 +1,10 @@
-//! Plays a scenario to one server, step by step, and records what is observed after each step.
+//! Plays a scenario to a server, step by step, and records its effects after each step.
 //!
-//! After a step another connection sends a few PINGs, one after the other. Each answer ends a
-//! turn of the server's loop, in which everything sent before has been read, run and
-//! answered: all bytes that a step causes for any connection are then in that connection's
-//! socket, and no sleep is needed. It takes several, because a client that is served may have
-//! queued commands, which serve another one in the next turn.
+//! After a step another connection sends a few PINGs, one after the other. Each answer ends a turn
+//! of the server's loop, in which the server has read, run and answered everything sent before.
+//! Then each connection's socket has all bytes that the step causes, and the player needs no sleep.
+//! Several PINGs are needed, because a client that is served may have queued commands, which serve
+//! another client in the next turn.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ const TURNS: usize = 5;
 /// Time limit for the previous scenario's connections to disappear.
 const CLEAN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Run before every scenario.
+/// Commands before every scenario.
 const BEFORE: &[&str] = &[
     "CLIENT UNPAUSE",
     "CONFIG SET maxmemory 0",
@@ -38,12 +38,12 @@ const BEFORE: &[&str] = &[
     "FLUSHALL",
 ];
 
-/// What is observed after a step, or after joined steps.
+/// The effects of a step, or of joined steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observation {
     /// The last of the steps.
     pub step: usize,
-    /// The bytes each connection received meanwhile.
+    /// The bytes that each connection has received since the last observation.
     pub received: Vec<Vec<u8>>,
     /// For each connection, whether the server has closed it.
     pub closed: Vec<bool>,
@@ -58,7 +58,7 @@ pub struct Side {
     control: Connection,
 }
 
-/// One connection of a scenario.
+/// A connection of a scenario.
 struct Client {
     stream: TcpStream,
     id: i64,
@@ -112,8 +112,8 @@ impl Side {
         }
     }
 
-    /// What is observed after each step. A server that ended is restarted for the next
-    /// scenario; the remaining steps are missing.
+    /// The effects of each step. If the server ends, the remaining steps are missing, and the
+    /// player restarts the server for the next scenario.
     pub fn play(&mut self, scenario: &Scenario) -> Vec<Observation> {
         if self.prepare().is_err() {
             self.daemon.restart();
@@ -174,7 +174,7 @@ impl Side {
                 bytes.extend(resp::command(&words));
                 at += 1;
             }
-            // A closed connection takes nothing; both servers have closed it, or the previous step
+            // A closed connection takes no bytes; both servers have closed it, or the previous step
             // has reported it.
             if !self.clients[client].closed {
                 let _ = self.clients[client].stream.write_all(&bytes);
@@ -198,7 +198,7 @@ impl Side {
         })
     }
 
-    /// Returns when everything sent has been run and answered.
+    /// Returns when the server has run and answered everything sent.
     fn settle(&mut self) -> io::Result<()> {
         for _ in 0..TURNS {
             self.ask("PING")?;

@@ -5,22 +5,22 @@ use std::fmt::{self, Display, Formatter};
 /// Number of connections.
 pub const CLIENTS: usize = 4;
 
-/// One action of a connection.
+/// An action of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Sends a command. `{id:N}` and `{addr:N}` are the server's id and address of connection N.
     Send(Vec<String>),
-    /// Closes the connection and opens another in its place.
+    /// Closes the connection and opens a new connection in its place.
     Reconnect,
 }
 
-/// One step of a scenario.
+/// A step of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     pub client: usize,
     pub act: Act,
-    /// Sent without waiting for the effects of the previous step: in the same write if it
-    /// is on the same connection, otherwise directly after it.
+    /// Sent without waiting for the effects of the previous step: in the same write if the
+    /// connection is the same, otherwise directly after it.
     pub joined: bool,
 }
 
@@ -34,9 +34,9 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// The end of the group of steps played together from `from` on: joined steps, until a
-    /// connection occurs again after another one, which would leave to chance what the server
-    /// reads at once.
+    /// The end of the group of steps that are played together from `from` on: joined steps, until a
+    /// connection occurs again after another connection. Such a step would leave to chance which
+    /// commands the server reads at once.
     pub fn group_end(&self, from: usize) -> usize {
         let mut done = vec![self.steps[from].client];
         let mut until = from + 1;
@@ -54,7 +54,7 @@ impl Scenario {
         until
     }
 
-    /// The group of steps that ends with the one at `last`.
+    /// The group of steps that ends with the step at `last`.
     pub fn group_of(&self, last: usize) -> &[Step] {
         let mut from = 0;
         while self.group_end(from) <= last {
@@ -86,8 +86,8 @@ impl Step {
 }
 
 impl Display for Scenario {
-    /// One line per step: the connection's number, `+` if it is joined to the previous step,
-    /// and the command in redis-cli syntax.
+    /// A line for each step: the connection's number, `+` if it is joined to the previous step, and
+    /// the command in redis-cli syntax.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "# seed {}", self.seed)?;
         if self.gap_ms > 0 {

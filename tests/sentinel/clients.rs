@@ -1,5 +1,5 @@
-//! Clients that ask Sentinels for the primary go on writing through a failover: the `redis` crate
-//! here, others in `tests/clients/failover.py`.
+//! Clients that ask Sentinels for the primary continue to write through a failover: the `redis`
+//! crate here, other libraries in `tests/clients/failover.py`.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ fn the_redis_crate_goes_on_writing() {
     }
 }
 
-/// The time between the last write to the old primary and the first to the new one.
+/// The time between the last write to the old primary and the first write to the new primary.
 fn write_through(kind: Kind) -> Duration {
     let mut group = Group::start(&[kind; 3], &[Server::Russet; 3]);
     let urls = group

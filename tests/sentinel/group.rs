@@ -1,4 +1,4 @@
-//! Sentinels and the servers they watch: one primary, its replicas.
+//! Sentinels and the servers that they watch: a primary and its replicas.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,39 +9,40 @@ use crate::support::daemon::russet;
 use crate::support::peers::Peer;
 use crate::support::resp::Reply;
 
-/// `down-after-milliseconds` and `failover-timeout`: short, and still long on a busy machine.
+/// `down-after-milliseconds` and `failover-timeout`: short, and still long enough on a busy
+/// machine.
 pub const SETTINGS: &str =
     "sentinel down-after-milliseconds m 1000\nsentinel failover-timeout m 4000\n";
 
-/// Faster than the defaults, which make for long waits. With a `ping-period` as long as
-/// `down-after-milliseconds` each new link begins as one that is down.
+/// Shorter than the defaults, which make for long waits. If `ping-period` is as long as
+/// `down-after-milliseconds`, each new link begins as a link that is down.
 pub const FAST: &str = "SENTINEL DEBUG info-period 1000 ping-period 200 ask-period 200 \
                         publish-period 400 min-link-reconnect-period 1000";
 
-/// Time limit of an agreement after a crash: two attempts at a failover, on a busy machine.
+/// Time limit until all agree after a crash: two attempts at a failover, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub struct Group {
     pub sentinels: Vec<Sentinel>,
-    /// The first one was the primary at the start.
+    /// The first node was the primary at the start.
     pub nodes: Vec<Daemon>,
     pub is_killed: Vec<bool>,
 }
 
-/// Which program a server is.
+/// The program of a server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Server {
     Russet,
     Redis80,
 }
 
-/// Whether Redis 8.0 and Valkey 9.1 are there, which `what` needs.
+/// Whether Redis 8.0 and Valkey 9.1, which `what` needs, are installed.
 pub fn has_peers(what: &str) -> bool {
     [Peer::Redis8, Peer::Valkey9].map(|peer| peer.program_for(what).is_some()) == [true; 2]
 }
 
-/// A server, and replicas of it.
+/// Starts a server and its replicas.
 pub fn start_nodes(servers: &[Server], more: &[&str]) -> Vec<Daemon> {
     let mut nodes: Vec<Daemon> = Vec::new();
     for server in servers {
@@ -61,7 +62,7 @@ pub fn start_nodes(servers: &[Server], more: &[&str]) -> Vec<Daemon> {
 }
 
 impl Group {
-    /// Starts all, and waits until each Sentinel knows all others.
+    /// Starts all programs, and waits until each Sentinel knows all others.
     #[track_caller]
     pub fn start(sentinels: &[Kind], servers: &[Server]) -> Group {
         let nodes = start_nodes(servers, &[]);
@@ -72,7 +73,7 @@ impl Group {
         Group::of(sentinels, nodes)
     }
 
-    /// The same of what has been started.
+    /// The same with programs that already run.
     #[track_caller]
     pub fn of(sentinels: Vec<Sentinel>, nodes: Vec<Daemon>) -> Group {
         let is_killed = vec![false; nodes.len()];
@@ -91,7 +92,7 @@ impl Group {
         group
     }
 
-    /// Whether a Sentinel knows all others and has good replicas.
+    /// Whether a Sentinel knows all others and its replicas are good.
     fn is_complete(&self, sentinel: &Sentinel) -> bool {
         let is = |fields: &BTreeMap<String, String>, name: &str, value: &str| {
             fields.get(name).is_some_and(|is| is == value)
@@ -122,7 +123,7 @@ impl Group {
         }
     }
 
-    /// What each knows.
+    /// The view of each program.
     pub fn report(&self) -> String {
         let mut lines = Vec::new();
         for sentinel in &self.sentinels {
@@ -168,8 +169,9 @@ impl Group {
             .then_some(first)
     }
 
-    /// Waits until all Sentinels name one primary, with one epoch, which is up, is not one of
-    /// `not`, and whose living servers all follow it. Returns the primary and the epoch.
+    /// Waits until all Sentinels name the same primary with the same epoch. The primary must be up
+    /// and not in `not`, and all its living servers must follow it. Returns the primary and the
+    /// epoch.
     #[track_caller]
     pub fn agree(&self, not: &[u16]) -> (usize, u64) {
         self.wait("one primary", |group| group.agreed(not).is_some());
@@ -198,8 +200,8 @@ impl Group {
         Some((primary, epoch))
     }
 
-    /// Fails if two Sentinels won the same epoch, or one voted twice in an epoch; returns the
-    /// winners by epoch.
+    /// Fails if two Sentinels won the same epoch, or a Sentinel voted twice in an epoch; returns
+    /// the winners by epoch.
     #[track_caller]
     pub fn check_votes(&self) -> BTreeMap<u64, String> {
         let mut winners: BTreeMap<u64, String> = BTreeMap::new();
@@ -234,7 +236,7 @@ impl Group {
         winners
     }
 
-    /// How many Sentinels have voted for this leader in this epoch.
+    /// The number of Sentinels that have voted for this leader in this epoch.
     pub fn votes(&self, epoch: u64, leader: &str) -> usize {
         let line = format!("+vote-for-leader {leader} {epoch}");
         let has_voted = |sentinel: &&Sentinel| {
@@ -260,7 +262,8 @@ impl Group {
     }
 }
 
-/// `Some(None)`: a primary; `Some(Some(port))`: a replica in sync with the one at that port.
+/// `Some(None)` for a primary; `Some(Some(port))` for a replica in sync with the primary at that
+/// port.
 pub fn role(node: &Daemon) -> Option<Option<u16>> {
     let mut c = crate::support::Connection::open(node.port()).ok()?;
     c.write(b"ROLE\r\n").ok()?;

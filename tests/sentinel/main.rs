@@ -1,5 +1,5 @@
-//! russet as a Sentinel, as a process: alone, and in one quorum with the Sentinels of Redis and
-//! Valkey, over servers of russet and Redis.
+//! russet as a Sentinel process: alone, and in a quorum with the Sentinels of Redis and Valkey,
+//! over servers of russet and Redis.
 //!
 //! | module | holds |
 //! |---|---|

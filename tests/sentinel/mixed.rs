@@ -1,4 +1,4 @@
-//! One quorum of russet, Redis 8.0 and Valkey 9.1, over servers of russet and Redis.
+//! A quorum of russet, Redis 8.0 and Valkey 9.1, over servers of russet and Redis.
 
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::process::{Kind, text};
 const SENTINELS: [Kind; 3] = [Kind::Russet, Kind::Redis80, Kind::Valkey91];
 const SERVERS: [Server; 3] = [Server::Russet, Server::Redis80, Server::Russet];
 
-/// Longest time from a primary's end to that of the Sentinel that leads.
+/// Longest time from the end of a primary to the end of the leading Sentinel.
 const LEADER_LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
@@ -39,11 +39,11 @@ fn a_dead_primary_is_replaced() {
         assert_eq!(events.wait("+switch-master"), switch);
     }
     group.wait_for_logs(&switch);
-    // A majority has voted for the one that leads, in the epoch that the configuration has now.
+    // A majority has voted for the leader, in the epoch of the present configuration.
     let winners = group.check_votes();
     assert_eq!(winners.keys().collect::<Vec<_>>(), [&epoch]);
     assert!(group.votes(epoch, &winners[&epoch]) >= 2, "{winners:?}");
-    // As one of its kind the old primary comes back with nothing that says that it is a replica.
+    // The old primary starts without any record that it is now a replica.
     group.restart(0);
     let (primary, again) = group.agree(&[old]);
     assert_eq!((primary, again), (new, epoch));
@@ -70,8 +70,8 @@ fn two_failovers_in_a_row() {
     group.check_votes();
 }
 
-/// The Sentinel of this kind leads: the others vote, but want to agree with more Sentinels than
-/// there are. It ends at that moment of its failover.
+/// The Sentinel of this program leads: the others vote, but their quorum needs more Sentinels than
+/// there are. The leader ends at this moment of its failover.
 fn a_leader_crashes(leader: Kind, moment: &str) {
     let mut group = Group::start(&SENTINELS, &SERVERS);
     let old = group.nodes[0].port();
@@ -94,7 +94,7 @@ fn a_leader_crashes(leader: Kind, moment: &str) {
             sentinel.ask("SENTINEL SET m quorum 2");
         }
     }
-    // The other two are enough.
+    // The other two Sentinels are enough.
     let dead = group.sentinels.remove(leads);
     let (new, epoch) = group.agree(&[old]);
     group.sentinels.insert(leads, dead);

@@ -1,4 +1,4 @@
-//! A Sentinel as its operators and clients see it: commands, events, changes at run time, TILT.
+//! A Sentinel for its operators and clients: commands, events, changes at run time, TILT.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use crate::support::peers::Peer;
 use crate::support::resp::{Reply, command, printable};
 use crate::support::wait_until;
 
-/// A Sentinel that watches a server which is not there.
+/// A Sentinel that watches a server which does not exist.
 fn alone() -> Sentinel {
     Sentinel::start(Kind::Russet, 1, 1, "")
 }
@@ -149,7 +149,7 @@ fn replies_are_those_of_redis() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-/// Answers one connection as the Sentinel with this run id.
+/// Answers a connection as the Sentinel with this run id.
 fn answer_as_sentinel(place: &TcpListener, run_id: &str) {
     let (stream, _) = place.accept().expect("a connection");
     let mut requests = BufReader::new(&stream);
@@ -188,7 +188,7 @@ fn only_another_sentinels_hello_may_be_published() {
     let place = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = place.local_addr().expect("bound").port();
     let its_id = run_id.clone();
-    // It ends with the connection.
+    // The thread ends with the connection.
     std::thread::spawn(move || answer_as_sentinel(&place, &its_id));
     let hello = format!("127.0.0.1,{port},{run_id},0,{NAME},127.0.0.1,1,0");
     sentinel
@@ -201,7 +201,7 @@ fn only_another_sentinels_hello_may_be_published() {
     );
     let line = format!("sentinel known-sentinel {NAME} 127.0.0.1 {port} {run_id}");
     wait_until("the file to have it", || sentinel.file().contains(&line));
-    // RESET forgets it, also in the file.
+    // RESET removes the other Sentinel, also from the file.
     assert_eq!(sentinel.ask("SENTINEL RESET *"), Reply::Integer(1));
     events.wait("+reset-master");
     assert!(sentinel.list("SENTINELS").is_empty());
@@ -298,7 +298,7 @@ fn a_sentinel_has_users_and_clients() {
         Some(vec![NAME.to_owned()])
     );
     assert!(printable(&c.call(&["INFO"])).contains("# Sentinel"));
-    // The user is in the file.
+    // The file has the user.
     sentinel.ask("SENTINEL FLUSHCONFIG");
     assert!(
         sentinel.file().contains("user ann on"),
@@ -311,7 +311,7 @@ fn a_sentinel_has_users_and_clients() {
 fn a_sentinel_that_stood_still_reports_nothing_down() {
     let mut nodes = start_nodes(&[Server::Russet; 2], &[]);
     let port = nodes[0].port();
-    // Two are wanted and there is one: it only watches.
+    // The quorum is two and there is a single Sentinel, so it only watches.
     let sentinel = Sentinel::start(Kind::Russet, port, 2, SETTINGS);
     sentinel.ask("SENTINEL DEBUG tilt-period 3000");
     let mut events = sentinel.events();

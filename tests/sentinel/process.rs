@@ -1,4 +1,4 @@
-//! One Sentinel process: started from a file in a folder of its own, ended by its pid.
+//! A Sentinel process: the test starts it from a file in its own folder, and ends it by its pid.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,10 +20,10 @@ pub const NAME: &str = "m";
 
 /// Time limit of a start, and of the end after SIGTERM.
 const LIMIT: Duration = Duration::from_secs(20);
-/// A Sentinel that is stopped or dead is not waited for.
+/// The test does not wait longer for a stopped or dead Sentinel.
 const REPLY_LIMIT: Duration = Duration::from_secs(5);
 
-/// Which program a Sentinel is.
+/// The program of a Sentinel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Russet,
@@ -55,15 +55,16 @@ pub struct Sentinel {
 }
 
 impl Sentinel {
-    /// Starts one that watches the server at `primary`; `settings` are further lines of its file.
+    /// Starts a Sentinel that watches the server at `primary`; `settings` are further lines of its
+    /// file.
     #[track_caller]
     pub fn start(kind: Kind, primary: u16, quorum: usize, settings: &str) -> Sentinel {
         let monitor = format!("sentinel monitor {NAME} 127.0.0.1 {primary} {quorum}\n");
         Sentinel::start_from(kind, &format!("{monitor}{settings}"), None)
     }
 
-    /// Starts one with these lines after its address and folder; `password`: AUTH's
-    /// words for the test's own questions.
+    /// Starts a Sentinel with these lines after its address and folder. `password` has the words of
+    /// AUTH for the test's own commands.
     #[track_caller]
     pub fn start_from(kind: Kind, lines: &str, password: Option<&str>) -> Sentinel {
         let folder = new_folder();
@@ -112,12 +113,12 @@ impl Sentinel {
         self.child.id()
     }
 
-    /// The text of its file.
+    /// The text of the Sentinel's file.
     pub fn file(&self) -> String {
         fs::read_to_string(file_in(self.folder())).expect("it has a file")
     }
 
-    /// All that it has written to its output, over all its starts.
+    /// The Sentinel's whole output, over all its starts.
     pub fn log(&self) -> String {
         let bytes = fs::read(self.folder().join("log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -139,7 +140,7 @@ impl Sentinel {
         Ok(c)
     }
 
-    /// The reply to one command on a new connection; an error reply is an error.
+    /// The reply to a command on a new connection; an error reply is an error.
     pub fn try_ask<A: AsRef<[u8]>>(&self, args: &[A]) -> Result<Reply, String> {
         let ask = || {
             let mut c = self.try_connect()?;
@@ -161,7 +162,7 @@ impl Sentinel {
         reply.unwrap_or_else(|why| panic!("{:?} to {line}: {why}", self.kind))
     }
 
-    /// The port of the primary that clients get.
+    /// The port of the primary that the Sentinel names to clients.
     pub fn primary_port(&self) -> Option<u16> {
         let reply = self.try_ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]);
         let reply = reply.ok()?;
@@ -174,7 +175,7 @@ impl Sentinel {
         Some(fields(&reply))
     }
 
-    /// The fields of each replica, or Sentinel: `REPLICAS`, `SENTINELS`.
+    /// The fields of each replica or Sentinel: `REPLICAS`, `SENTINELS`.
     pub fn list(&self, which: &str) -> Vec<BTreeMap<String, String>> {
         let reply = self.try_ask(&["SENTINEL", which, NAME]);
         let reply = reply.unwrap_or(Reply::Null);
@@ -186,7 +187,7 @@ impl Sentinel {
             .collect()
     }
 
-    /// Its messages to all patterns.
+    /// The Sentinel's messages on all patterns.
     #[track_caller]
     pub fn events(&self) -> Events {
         let mut connection = self.connect();
@@ -203,13 +204,13 @@ impl Sentinel {
         kill_process(pid, signal).expect("the Sentinel's process exists");
     }
 
-    /// SIGKILL.
+    /// Kills the Sentinel with SIGKILL.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// The exit status of one that ends by itself.
+    /// The exit status of a Sentinel that ends by itself.
     #[track_caller]
     pub fn wait_end(&mut self, limit: Duration) -> ExitStatus {
         let end = Instant::now() + limit;
@@ -227,7 +228,7 @@ impl Sentinel {
         }
     }
 
-    /// Starts again from its file, after its end.
+    /// Starts the Sentinel again from its file, after its end.
     #[track_caller]
     pub fn restart(&mut self) {
         self.kill();
@@ -251,7 +252,7 @@ impl Drop for Sentinel {
     }
 }
 
-/// Messages of one Sentinel.
+/// The messages of a Sentinel.
 pub struct Events {
     connection: Connection,
     /// `channel text`
@@ -259,7 +260,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// The next message that begins with `what`; those before it are kept in `seen`.
+    /// The next message that begins with `what`; earlier messages are in `seen`.
     #[track_caller]
     pub fn wait(&mut self, what: &str) -> String {
         let end = Instant::now() + LIMIT;
@@ -283,7 +284,7 @@ impl Events {
     }
 }
 
-/// The words of a reply of names and values.
+/// The names and values of a reply.
 fn fields(reply: &Reply) -> BTreeMap<String, String> {
     let words: Vec<String> = reply.items().unwrap_or_default().iter().map(text).collect();
     let pairs = words.chunks_exact(2);
@@ -296,7 +297,7 @@ pub fn text(reply: &Reply) -> String {
     String::from_utf8_lossy(reply.text().unwrap_or_default()).into_owned()
 }
 
-/// Between two looks at a condition.
+/// The pause between two looks at a condition.
 pub fn pause() {
     std::thread::sleep(Duration::from_millis(10));
 }
@@ -309,7 +310,7 @@ pub fn new_folder() -> TempDir {
         .expect("a folder")
 }
 
-/// Where the file of the Sentinel of this folder is.
+/// The path of the Sentinel's file in this folder.
 pub fn file_in(folder: &Path) -> PathBuf {
     folder.join("sentinel.conf")
 }
@@ -329,12 +330,12 @@ fn spawn(kind: Kind, folder: &Path) -> Child {
         .unwrap_or_else(|error| panic!("{kind:?} does not start: {error}"))
 }
 
-/// A port that was free just now, below those of the data nodes' range and the kernel's.
+/// A port that was free just now, below the ports of data nodes and of the kernel.
 pub fn free_port() -> u16 {
     free_port_of(20_000, 1_900)
 }
 
-/// The text of a file that others write; empty if it is not there.
+/// The text of a file that another program writes; empty if it does not exist.
 pub fn read(path: &Path) -> String {
     let mut text = String::new();
     if let Ok(mut file) = fs::File::open(path) {

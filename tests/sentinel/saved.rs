@@ -1,5 +1,5 @@
-//! The file of a Sentinel: what was saved outlives kill -9, what cannot be saved stops the start,
-//! and what the operator has written is kept.
+//! The file of a Sentinel: saved lines survive kill -9, a failing save makes the start fail, and
+//! the Sentinel keeps the operator's lines.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -19,9 +19,9 @@ use crate::support::once::run_once;
 use crate::support::random::Random;
 use crate::support::wait_until;
 
-/// Crashes of each of the groups that run side by side, unless `RUSSET_CRASHES` says otherwise.
+/// The number of crashes of each group, unless `RUSSET_CRASHES` sets it; groups run side by side.
 const CRASHES: usize = 11;
-/// Longest time from a primary's silence to the crash.
+/// Longest time from the primary's silence to the crash.
 const LATEST_MS: usize = 2500;
 
 #[test]
@@ -33,7 +33,7 @@ fn no_crash_takes_back_an_epoch_or_a_vote() {
     });
 }
 
-/// The epochs that a file holds; absent ones are 0.
+/// The epochs in a file; a missing epoch is 0.
 fn epochs(file: &str) -> BTreeMap<&'static str, u64> {
     let value = |name: &str| {
         let lines = file
@@ -102,7 +102,7 @@ fn crashes_during_failovers(seed: u64) {
             "{now:?} {saved:?}"
         );
         assert_eq!(now["config-epoch"], epoch);
-        // What its log says it voted for is in the file.
+        // The file has the votes that the log reports.
         let log = sentinel.log();
         let votes = log
             .lines()
@@ -118,8 +118,8 @@ fn my_id(sentinel: &Sentinel) -> String {
     text(&sentinel.ask("SENTINEL MYID"))
 }
 
-/// Runs russet without the privileges of root, which writes anywhere. Returns its status and
-/// output.
+/// Runs russet without the privileges of root, because root may write anywhere. Returns its status
+/// and output.
 fn run_unprivileged(program: &Path, folder: &Path, file: &str) -> (Option<i32>, String) {
     const USER: u32 = 65_534;
     let mut command = Command::new(program);
@@ -138,7 +138,7 @@ fn run_unprivileged(program: &Path, folder: &Path, file: &str) -> (Option<i32>, 
     )
 }
 
-/// A folder of any user's, with a file that is a valid one.
+/// A folder that any user may use, with a valid file.
 fn any_users_folder() -> (tempfile::TempDir, PathBuf) {
     let folder = new_folder();
     let file = file_in(folder.path());
@@ -152,7 +152,7 @@ fn any_users_folder() -> (tempfile::TempDir, PathBuf) {
 
 #[test]
 fn a_file_that_cannot_be_written_stops_the_start() {
-    // A user without privileges may have no access to where it was built.
+    // A user without privileges may not be able to read the build's folder.
     let programs = new_folder();
     fs::set_permissions(programs.path(), Permissions::from_mode(0o755)).expect("ours");
     let program = programs.path().join("russet");
@@ -183,7 +183,7 @@ fn a_file_that_cannot_be_written_stops_the_start() {
         "{text}"
     );
 
-    // The file itself may be written, a new one beside it may not.
+    // The user may write the file, but no new file beside it.
     let (folder, file) = any_users_folder();
     let before = fs::read(&file).expect("it is there");
     fs::set_permissions(folder.path(), Permissions::from_mode(0o555)).expect("ours");
@@ -212,7 +212,7 @@ fn the_file_keeps_what_the_operator_has_written() {
         saved.starts_with(&format!("port {}\n", sentinel.port())),
         "{saved}"
     );
-    // A start changes nothing in it.
+    // A start does not change the file.
     sentinel.restart();
     assert_eq!(sentinel.file(), saved);
 }

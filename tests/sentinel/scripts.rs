@@ -1,4 +1,4 @@
-//! Scripts that a Sentinel runs: their arguments, what they inherit, their retries and their end.
+//! Scripts that a Sentinel runs: arguments, inherited descriptors and signals, retries and the end.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use crate::process::{Kind, NAME, Sentinel, new_folder, read, text, wait_for_line
 use crate::support::resp::Reply;
 use crate::support::wait_until;
 
-/// A script in a folder of its own.
+/// A script in its own folder.
 fn script(body: &str) -> (TempDir, PathBuf) {
     let folder = new_folder();
     let path = folder.path().join("script");
@@ -21,14 +21,14 @@ fn script(body: &str) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// A Sentinel that runs this script at each warning about a server that is not there.
+/// A Sentinel that runs this script at each warning; the server that it watches does not exist.
 fn notifying(path: &Path) -> Sentinel {
     let path = path.display();
     let line = format!("sentinel notification-script {NAME} {path}\n{SETTINGS}");
     Sentinel::start(Kind::Russet, 1, 1, &line)
 }
 
-/// One item of PENDING-SCRIPTS, its names and values.
+/// The items of PENDING-SCRIPTS, as names and values.
 fn pending(sentinel: &Sentinel) -> Vec<Vec<Reply>> {
     let reply = sentinel.ask("SENTINEL PENDING-SCRIPTS");
     let jobs = reply.items().expect("a list").iter();
@@ -78,12 +78,12 @@ fn scripts_receive_warnings_and_new_addresses() {
             wait_until(&note, || is_reported(&note));
         }
     }
-    // On standard input each has a line of JSON.
+    // Each script gets a line of JSON on standard input.
     for sentinel in &group.sentinels {
         let input = sentinel.folder().join("input");
         let has = |name: &str, value: &str| {
             let text = read(&input);
-            // The last one may not be complete yet.
+            // The last event may not be complete yet.
             let mut events = text
                 .lines()
                 .filter_map(|line| serde_json::from_str(line).ok());
@@ -102,7 +102,7 @@ fn a_script_inherits_nothing_from_the_sentinel() {
     let body = "ls -l /proc/self/fd > list; grep -E '^Sig(Blk|Ign)' /proc/self/status >> list; \
                 mv list inherited";
     let (folder, path) = script(body);
-    // What this process itself passes on.
+    // The descriptors and signals that the test process itself passes on.
     let run = Command::new(&path)
         .current_dir(folder.path())
         .stdin(Stdio::null())
@@ -110,7 +110,7 @@ fn a_script_inherits_nothing_from_the_sentinel() {
     assert!(run.expect("it runs").success());
     let expected = inherited(&read(&folder.path().join("inherited")));
     let sentinel = notifying(&path);
-    // Connections of clients are open, too.
+    // The Sentinel also has open connections of clients.
     let _clients = [sentinel.connect(), sentinel.connect()];
     let list = sentinel.folder().join("inherited");
     wait_until("the first run", || list.exists());
@@ -120,11 +120,11 @@ fn a_script_inherits_nothing_from_the_sentinel() {
     assert_eq!(inherited(&read(&list)), expected);
 }
 
-/// The numbers of the descriptors, and the signals that are blocked or ignored.
+/// The numbers of the descriptors, and the blocked and ignored signals.
 fn inherited(list: &str) -> Vec<String> {
     /// The C library keeps the first real-time signals for itself.
     const STANDARD: u64 = (1 << 31) - 1;
-    /// A shell has what it starts in the background ignore it; the Sentinel handles it.
+    /// A shell makes its background processes ignore this signal; the Sentinel handles it.
     const INTERRUPT: u64 = 1 << 1;
     let lines = list
         .lines()
@@ -155,7 +155,7 @@ fn a_script_that_fails_is_tried_again() {
     });
     let jobs = pending(&sentinel);
     let job = jobs.iter().find(|job| is_retry(job));
-    // A slow machine may be beyond it already.
+    // A slow machine may already be past this state.
     if let Some(job) = job {
         let argv: Vec<String> = field(job, "argv")
             .items()
@@ -208,7 +208,7 @@ fn a_script_that_runs_too_long_is_killed() {
     let event = events.wait("-script-timeout");
     assert_eq!(event, format!("-script-timeout {} {pid}", path.display()));
     wait_until("its end", || !Path::new(&format!("/proc/{pid}")).exists());
-    // What was killed is tried again, later.
+    // The Sentinel tries a killed script again later.
     wait_until("the retry to be queued", || {
         let jobs = pending(&sentinel);
         jobs.len() == 1 && text(&field(&jobs[0], "flags")) == "scheduled"

@@ -1,4 +1,4 @@
-//! TLS on every link, and passwords: of the servers, and of the Sentinels among themselves.
+//! TLS on every link, and passwords of the servers and of the Sentinels.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::support::certificates::{Authority, Subject};
 use crate::support::peers::{folder, left_out};
 use crate::support::{Connection, Daemon, wait_until};
 
-/// Fails over by a crash, and checks that all agree.
+/// Fails over after a crash, and checks that all agree.
 fn fail_over(mut group: Group) {
     let old = group.nodes[0].port();
     group.kill(0);
@@ -17,7 +17,7 @@ fn fail_over(mut group: Group) {
     group.check_votes();
 }
 
-/// `name value` pairs of a server or Sentinel that uses TLS for its links.
+/// `name value` pairs for a server or Sentinel that uses TLS on its links.
 fn tls_settings(files: &Path, port: u16) -> Vec<(&'static str, String)> {
     let path = |name: &str| files.join(name).display().to_string();
     vec![
@@ -72,7 +72,7 @@ fn all_links_may_be_encrypted() {
     }
     for sentinel in &sentinels {
         sentinel.ask(crate::group::FAST);
-        // A hello has the port where TLS is spoken.
+        // A hello contains the TLS port.
         wait_until("the other Sentinels", || {
             let peers = sentinel.list("SENTINELS");
             peers.len() == tls_ports.len() - 1
@@ -94,18 +94,18 @@ fn all_links_may_be_encrypted() {
     wait_until("the replica to be a primary", || {
         role(&nodes[1].0) == Some(None)
     });
-    // An old primary that comes back is reached, too.
+    // The Sentinels reach an old primary that comes back.
     nodes[0].0.restart();
     wait_until("the old primary to follow", || {
         role(&nodes[0].0) == Some(Some(nodes[1].1))
     });
 }
 
-/// What a Sentinel needs at a server.
+/// The rights that a Sentinel needs at a server.
 const ACL: &str = "on >nodes-secret allchannels +multi +slaveof +ping +exec +subscribe +config|rewrite \
                    +role +publish +info +client|setname +client|kill +script|kill";
 
-/// Servers whose `default` user has a password, and which have a user for Sentinels.
+/// Servers with a password for `default` and with a user for Sentinels.
 fn secured_nodes() -> Vec<Daemon> {
     let args = [
         "--requirepass",
@@ -120,7 +120,7 @@ fn secured_nodes() -> Vec<Daemon> {
     start_nodes(&[Server::Russet; 3], &args)
 }
 
-/// Like [`Group::agree`], of servers that want a password.
+/// Like [`Group::agree`], for servers with a password.
 fn fail_over_secured(sentinels: Vec<Sentinel>, mut nodes: Vec<Daemon>) {
     for sentinel in &sentinels {
         sentinel.ask(crate::group::FAST);
@@ -134,7 +134,7 @@ fn fail_over_secured(sentinels: Vec<Sentinel>, mut nodes: Vec<Daemon>) {
                 && peers.iter().all(|peer| peer["flags"] == "sentinel")
         });
     }
-    // Nothing, if a Sentinel closes the server's clients meanwhile, as it does at a change of role.
+    // `None` if a Sentinel closes the server's clients now, as it does at a change of role.
     let role_of = |node: &Daemon| {
         let mut c = Connection::open(node.port()).expect("it accepts");
         let asked = c.write(b"AUTH default-secret\r\nROLE\r\n");
@@ -206,7 +206,7 @@ fn a_wrong_password_is_not_a_dead_server() {
     );
     let sentinel = Sentinel::start_from(Kind::Russet, &lines, None);
     let mut events = sentinel.events();
-    // As with Redis a server that only refuses commands is one that does not answer.
+    // As in Redis, a server that refuses all commands counts as a server that does not answer.
     events.wait("+sdown master");
     assert_eq!(
         sentinel

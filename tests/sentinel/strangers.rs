@@ -20,10 +20,10 @@ fn strangers_hellos_cost_little_and_are_not_believed() {
     let bounds = Bounds {
         descriptors: 40,
         resident_bytes: 24 << 20,
-        // Epochs are events, at most 10 at once and 10 a second.
+        // Changes of epochs are events, at most 10 at once and 10 a second.
         log_bytes: 16 * 1024,
     };
-    // So that the first memory of a kind is not counted.
+    // Warms up, so that the first memory of each kind does not count.
     let mut c = sentinel.connect();
     let before = cost(&sentinel);
     for n in [500, 2000] {
@@ -74,7 +74,7 @@ fn strangers_hellos_cost_little_and_are_not_believed() {
         };
         let bytes: Vec<u8> = (1..=n).flat_map(ask).collect();
         c.send(&bytes);
-        // Nor do they take the votes of epochs: no Sentinel has that run id.
+        // The requests do not use up votes either, because no Sentinel has that run id.
         for _ in 0..n {
             let reply = String::from_utf8(c.reply()).expect("text");
             assert!(reply.ends_with("$1\r\n*\r\n:0\r\n"), "{reply:?}");

@@ -1,15 +1,15 @@
-//! The documents as clients know them, and what replies may say of them.
+//! The documents that clients know, and the replies that queries may give about them.
 
 use std::collections::BTreeMap;
 
-/// Documents that are written and deleted.
+/// The number of documents that clients write and delete.
 pub const DOCUMENTS: usize = 60;
 
 pub fn key(document: usize) -> String {
     format!("d:{document}")
 }
 
-/// CRC16 (XMODEM), of which the slot of a key is made.
+/// CRC16 (XMODEM), which gives the slot of a key.
 pub fn slot_of(key: &[u8]) -> u16 {
     let crc = key.iter().fold(0u16, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| {
@@ -29,30 +29,30 @@ enum State {
     #[default]
     Absent,
     Present,
-    /// A write may have been executed, or may yet be.
+    /// The write may have run, or may still run.
     Unknown,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Document {
     state: State,
-    /// The state before a write that is under way, and after it.
+    /// The states before and after a write that is on its way.
     under_way: Option<[State; 2]>,
     /// The moment of the last change.
     since: u64,
 }
 
-/// A query that is under way.
+/// A query that is on its way.
 #[derive(Clone, Copy, Debug)]
 pub struct RunningQuery {
-    /// The moment at which it was sent.
+    /// The time at which the client sent it.
     pub since: u64,
     pub is_count: bool,
-    /// All documents have the same words, so all rows the same score.
+    /// All documents have the same words, so all rows must have the same score.
     pub has_equal_scores: bool,
 }
 
-/// How much has happened.
+/// Counts of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     pub replies: usize,
@@ -67,7 +67,7 @@ pub struct Checks {
     pub figures: Figures,
 }
 
-/// The errors of queries, by their beginnings.
+/// The beginnings of the errors that a query may give.
 const ERRORS: [&str; 5] = [
     "-CLUSTERDOWN ",
     "-TRYAGAIN Slots moved between shards while they were asked",
@@ -95,7 +95,7 @@ impl Checks {
         self.documents[document].under_way.is_some()
     }
 
-    /// A write is sent.
+    /// Records that a client sends a write.
     pub fn writes(&mut self, document: usize, deletes: bool) {
         self.moment += 1;
         let its = &mut self.documents[document];
@@ -104,7 +104,7 @@ impl Checks {
         } else {
             State::Present
         };
-        // A document that is there stays there.
+        // A document that exists before the write and after it exists during the write.
         let meanwhile = if its.state == after {
             after
         } else {
@@ -116,7 +116,7 @@ impl Checks {
         }
     }
 
-    /// A write has been executed, or refused; `None`: its node is gone.
+    /// Records that a write has run, or was refused; `None` if its node is gone.
     pub fn written(&mut self, document: usize, is_done: Option<bool>) {
         self.moment += 1;
         self.figures.writes += usize::from(is_done == Some(true));
@@ -135,7 +135,7 @@ impl Checks {
         }
     }
 
-    /// A reply has come to a query.
+    /// Checks a reply to a query.
     pub fn replied(&mut self, asked: &RunningQuery, reply: &str) -> Result<(), String> {
         if reply.starts_with('-') {
             let known = ERRORS.iter().find(|error| reply.starts_with(**error));
@@ -157,7 +157,7 @@ impl Checks {
         let most = DOCUMENTS - absent.count();
         let lines: Vec<&str> = reply.split("\r\n").collect();
         if asked.is_count {
-            // A number of rows, and one row with the name and the count, or none.
+            // The number of rows; then a row with the name and the count, or none.
             let count = lines
                 .iter()
                 .rev()

@@ -1,5 +1,5 @@
-//! The clients of a node, one request at a time each: one that asks, one that writes documents, one
-//! that defines, and an operator.
+//! The clients of a node, each with a request at a time: a client that queries, a client that
+//! writes documents, a client that changes definitions, and an operator.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -9,9 +9,9 @@ use russet::testing::node::ServerNode;
 use super::checks::{DOCUMENTS, RunningQuery, key, slot_of};
 use super::world::{NODES, World};
 
-/// Milliseconds of a query's own time; after two seconds more it has failed.
+/// The time limit in a query, in milliseconds; two seconds later the query has failed.
 const TIME_MS: u64 = 500;
-/// The node that is asked looks at its clock each 100 ms, and the network takes a little.
+/// The queried node checks its clock every 100 ms, and the network takes a little time.
 const DEADLINE_MS: u64 = TIME_MS + 2000 + 300;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Role {
     Orders,
 }
 
-/// What a client waits for.
+/// The reply that a client waits for.
 #[derive(Clone, Debug)]
 pub enum Request {
     Query(RunningQuery),
@@ -37,7 +37,7 @@ pub struct Client {
     socket: UnixStream,
     replies: Vec<u8>,
     pub request: Option<(u64, Request)>,
-    /// The reply to the last order.
+    /// The reply to the last command.
     pub last: Option<String>,
 }
 
@@ -65,7 +65,7 @@ impl Client {
         }
     }
 
-    /// A whole reply that has come.
+    /// Takes a complete reply.
     fn take(&mut self) -> Option<String> {
         let mut bytes = [0; 64 * 1024];
         while let Ok(n) = self.socket.read(&mut bytes)
@@ -79,7 +79,7 @@ impl Client {
     }
 }
 
-/// Where the reply of RESP2 ends that begins at a place; `None`: it is not whole.
+/// The end of the RESP2 reply that begins at `at`; `None` if the reply is incomplete.
 fn reply_len(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = bytes.get(at..)?;
     let end = at + rest.windows(2).position(|two| two == b"\r\n")? + 2;
@@ -114,14 +114,14 @@ impl World {
         }
     }
 
-    /// An order to a node, if it takes one.
+    /// Sends a command to a node, if its client is free.
     pub fn order(&mut self, number: usize, line: &str) {
         if self.is_free(number, Role::Orders) {
             self.send(number, Role::Orders, line, Request::Order(line.to_owned()));
         }
     }
 
-    /// An order, and its reply; empty if the node does not reply in time.
+    /// Sends a command and returns its reply; empty if the node does not reply in time.
     pub fn ask(&mut self, number: usize, line: &str) -> Result<String, String> {
         let free = |world: &mut World| Ok(world.is_free(number, Role::Orders));
         if !self.run_until(6000, free)? {
@@ -135,7 +135,7 @@ impl World {
             .unwrap_or_default())
     }
 
-    /// What clients do in a step.
+    /// The clients' work in a step.
     pub fn clients(&mut self) {
         for number in 0..NODES {
             if self.random.below(8) == 0 && self.is_free(number, Role::Asks) {
@@ -158,7 +158,7 @@ impl World {
         }
     }
 
-    /// A query to a node.
+    /// Sends a query to a node.
     pub fn query(&mut self, number: usize) {
         let (line, is_count) = match self.random.below(4) {
             0 => (
@@ -184,7 +184,7 @@ impl World {
         self.send(number, Role::Asks, &line, Request::Query(asked));
     }
 
-    /// A write of a document, to the node that has its slot.
+    /// Sends a write of a document to the node of its slot.
     pub fn write(&mut self) {
         let document = self.random.below(DOCUMENTS as i64) as usize;
         let Some(owner) = self.owner(slot_of(key(document).as_bytes())) else {
@@ -246,7 +246,7 @@ impl World {
         Ok(())
     }
 
-    /// A node is gone with what its client waited for.
+    /// A node is gone, together with the reply that its client waited for.
     pub fn lost(&mut self, number: usize, at: usize) {
         if let Some((_, Request::Put(document) | Request::Delete(document))) =
             self.places[number].clients[at].request

@@ -1,11 +1,11 @@
-//! Courses that a storm takes seldom, step by step.
+//! Courses that a storm rarely takes, step by step.
 
 use russet::testing::node::BrokenRule;
 
 use super::storms::in_world;
 use super::world::{NODES, World};
 
-/// The node that joins, and the slots that it takes.
+/// The node that joins later, and the slots that it gets.
 const LATE: usize = NODES - 1;
 const IMPORT: &str = "CLUSTER MIGRATION IMPORT 0 4000";
 
@@ -20,8 +20,8 @@ fn break_late(world: &mut World, rule: Option<BrokenRule>) {
     }
 }
 
-/// The definitions come to a node after the first keys of its slots, which are hidden until all
-/// have come: the index has them.
+/// A node gets the first keys of its slots before the definitions. The keys are hidden until all
+/// keys have come, and the index has all of them.
 #[test]
 fn an_index_that_comes_while_slots_arrive_has_their_documents() {
     in_world(|world| {
@@ -47,7 +47,7 @@ fn an_index_that_comes_while_slots_arrive_has_their_documents() {
             world.run_until(10_000, |world| Ok(late_keys(world) > 0))?,
             "keys arrive"
         );
-        // The rest of the move waits until the index is there.
+        // The other keys wait until the index exists.
         world.parted.push(([0, LATE], u64::MAX));
         break_late(world, None);
         let mut has_index = false;

@@ -1,4 +1,4 @@
-//! What happens, from a seed, and how it ends.
+//! Storms: the troubles of a seed, and the state at the end.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,30 +12,30 @@ use super::checks::Figures;
 use super::folders;
 use super::world::{FIRST, NODES, World};
 
-/// The order to a member by which the fourth node joins, and may ask before it has slots.
+/// The command to a member that makes the fourth node join; the node may query before it has slots.
 const JOIN: &str = "CLUSTER MEET 127.0.0.1 7004 17004";
 /// Milliseconds of troubles.
 const STORM_MS: u64 = 20_000;
-/// Milliseconds after which all must be well.
+/// The milliseconds in which the world must become whole.
 const PEACE_MS: u64 = 40_000;
-/// Seeds that always run, if they are done in the time.
+/// The number of seeds that always run, as far as the time allows.
 const STORMS: u64 = 24;
 const TIME: Duration = Duration::from_secs(6);
 
-/// Held by a test while it runs: servers' files are in the process's working folder.
+/// A test holds it while it runs, because servers write files to the process's working folder.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
-/// Something that happens.
+/// A trouble.
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
-    /// A process ends, and is back after so long.
+    /// A process ends, and is back after this time.
     Stop(usize, u64),
-    /// All links of two nodes end, with what is on its way.
+    /// All links of two nodes end, and lose the messages on their way.
     Cut([usize; 2]),
-    /// Nothing passes between two nodes for so long.
+    /// Nothing passes between two nodes for this time.
     Part([usize; 2], u64),
-    /// Slots move to a node at once.
+    /// Slots move to a node in a migration.
     Move(usize, u16, u16),
     /// The fourth node joins.
     Join,
@@ -83,7 +83,7 @@ impl World {
         Ok(())
     }
 
-    /// A cluster of the first nodes with an index and some documents.
+    /// Makes a cluster of the first nodes with an index and some documents.
     pub fn begin(&mut self) -> Result<(), String> {
         self.step()?;
         for node in 0..FIRST {
@@ -104,7 +104,7 @@ impl World {
         }
         let create = "FT.CREATE i PREFIX 1 d: SCHEMA n NUMERIC SORTABLE w NUMERIC t TEXT";
         let mut reply = String::new();
-        // The bus may not have all links yet; an index that some have made spreads.
+        // The bus may not have all links yet; an index of some nodes spreads to the others.
         let is_made = |reply: &str| reply == "+OK\r\n" || reply.starts_with("-SEARCH_INDEX_EXISTS");
         for _ in 0..20 {
             reply = self.ask(1, create)?;
@@ -137,7 +137,7 @@ impl World {
         Ok(all)
     }
 
-    /// Why not all is well.
+    /// The reason why the world is not whole, or `None`.
     fn trouble_left(&mut self) -> Result<Option<String>, String> {
         for (node, place) in self.places.iter().enumerate() {
             let facts = &place.facts;
@@ -163,7 +163,7 @@ impl World {
 
 impl Plan {
     fn new(seed: u64, broken: Option<BrokenRule>) -> Plan {
-        // Beside the numbers of the world.
+        // Independent of the random numbers of the world.
         let mut random = Random(seed ^ 0x5eed << 32);
         let count = 16 + random.place(20);
         let times = (0..count).map(|_| random.below(STORM_MS as i64) as u64);
@@ -195,7 +195,7 @@ impl Plan {
             if world.now_ms - begin_ms > PEACE_MS {
                 return Err(format!("not well in time: {why}"));
             }
-            // The node that meets may have ended before it had saved the one that joins.
+            // The member may have ended before it saved the new node.
             world.order(0, JOIN);
             for _ in 0..50 {
                 world.step()?;
@@ -235,7 +235,7 @@ impl Storm for Plan {
     }
 }
 
-/// Calls with a world, in a folder of its own.
+/// Runs `act` with a world in its own folder.
 fn in_new_world<T>(
     seed: u64,
     broken: Option<BrokenRule>,
@@ -251,7 +251,7 @@ fn in_new_world<T>(
     out
 }
 
-/// Runs a course of its own in a world without troubles.
+/// Runs a course in a world without troubles.
 pub fn in_world(course: impl FnOnce(&mut World) -> Result<(), String>) {
     let _alone = ONE_AT_A_TIME.lock();
     let result = in_new_world(1, None, false, course);
@@ -283,14 +283,14 @@ fn queries_over_shards_hold_in_every_storm() {
     eprintln!("{runs} storms in {:?}: {total:#?}", began.elapsed());
 }
 
-/// A seed repeats, but for the names of moves.
+/// A seed repeats, except the names of moves.
 #[test]
 fn a_seed_repeats() {
     let _alone = ONE_AT_A_TIME.lock();
     Plan::new(3, None).check_that_it_repeats();
 }
 
-/// Each claim can fail: a rule that is broken on purpose is found within some seeds.
+/// Each claim can fail: some seeds find a rule that is broken on purpose.
 #[test]
 fn each_broken_rule_is_found() {
     let _alone = ONE_AT_A_TIME.lock();
@@ -308,7 +308,7 @@ fn each_broken_rule_is_found() {
         ),
     ] {
         let fails = |seed: &u64| Plan::new(*seed, Some(broken)).fails_by(words);
-        // The first two seeds leave no survey over.
+        // The first two seeds leave no open survey.
         let from = if broken == BrokenRule::KeepsSurveys {
             2
         } else {

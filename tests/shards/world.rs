@@ -1,7 +1,7 @@
-//! Nodes on one network, and the steps of time.
+//! Nodes on a single network, and the steps of time.
 //!
-//! A connection is two pairs of sockets whose inner ends are held here; bytes pass with a delay, in
-//! order, are held while two nodes are parted, and are lost as a link is cut.
+//! A connection is two pairs of sockets, and the world holds the inner ends. Bytes pass with a
+//! delay and in order. They wait while two nodes are parted, and a cut of the link loses them.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -19,21 +19,21 @@ use super::checks::Checks;
 use super::clients::{Client, Role};
 
 pub const NODES: usize = 4;
-/// Nodes that have slots from the first moment on.
+/// The number of nodes that have slots from the start.
 pub const FIRST: usize = 3;
 pub const STEP_MS: u64 = 10;
 const BASE_US: i64 = 1_700_000_000_000_000;
 const PORT: u16 = 7001;
 const BUS_PORT: u16 = PORT + 10_000;
 
-/// One direction of a link: bytes with the time at which they arrive.
+/// A direction of a link: bytes with the time at which they arrive.
 #[derive(Default)]
 struct Pipe {
     waiting: VecDeque<(u64, Vec<u8>)>,
     has_ended: bool,
 }
 
-/// A connection of two nodes; the dialling one is the first.
+/// A connection of two nodes; the first node has dialled.
 struct Link {
     nodes: [usize; 2],
     ends: [Option<UnixStream>; 2],
@@ -47,7 +47,7 @@ struct DialledLink {
     inner: UnixStream,
 }
 
-/// What the nodes' diallers see.
+/// The state that the nodes' diallers see.
 #[derive(Default)]
 struct Reach {
     dialled: Vec<DialledLink>,
@@ -72,7 +72,7 @@ pub struct World {
     seed: u64,
     pub places: Vec<Place>,
     links: Vec<Link>,
-    /// Two nodes, and until when nothing passes between them.
+    /// Two nodes, and the time until which nothing passes between them.
     pub parted: Vec<([usize; 2], u64)>,
     reach: Rc<RefCell<Reach>>,
     pub checks: Checks,
@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    /// `search-global-idf`
+    /// Whether `search-global-idf` is on.
     pub fn scores_are_of_all(&self) -> bool {
         self.seed.is_multiple_of(2)
     }
@@ -186,7 +186,7 @@ impl World {
         Ok(())
     }
 
-    /// The process ends; its files stay.
+    /// Ends the process; its files stay.
     pub fn stop(&mut self, number: usize, back_ms: u64) {
         let lives = self.places[number].lives + 1;
         let kept = self.places[number].folder.with_extension(lives.to_string());
@@ -204,7 +204,8 @@ impl World {
         place.back_ms = self.now_ms + back_ms;
         let _ = fs::remove_dir_all(&place.folder);
         place.folder = kept;
-        // Its connections end; the other ends see it when what was sent has come.
+        // The node's connections end. The other ends see that after they have read the bytes on
+        // their way.
         for link in &mut self.links {
             for side in 0..2 {
                 if link.nodes[side] == number {
@@ -216,13 +217,13 @@ impl World {
         self.note(|| format!("node {number} is down"));
     }
 
-    /// All links of two nodes end, with what is on its way.
+    /// Ends all links of two nodes, and loses the messages on their way.
     pub fn cut(&mut self, two: [usize; 2]) {
         self.links
             .retain(|link| !two.iter().all(|node| link.nodes.contains(node)));
     }
 
-    /// One step of time.
+    /// A step of time.
     pub fn step(&mut self) -> Result<(), String> {
         self.now_ms += STEP_MS;
         let now_ms = self.now_ms;
@@ -243,7 +244,7 @@ impl World {
         Ok(())
     }
 
-    /// Until a condition holds, at most for this time.
+    /// Runs until a condition holds, or for this time.
     pub fn run_until(
         &mut self,
         ms: u64,
@@ -259,7 +260,7 @@ impl World {
         holds(self)
     }
 
-    /// The node's turns at this time; then what it has sent, and whom it has dialled.
+    /// Runs the node's turns at this time; then takes its bytes and its dialled connections.
     fn run(&mut self, number: usize) -> Result<(), String> {
         self.enter(number);
         let now_ms = self.now_ms;
@@ -302,7 +303,7 @@ impl World {
         Ok(())
     }
 
-    /// Takes what a node has sent.
+    /// Takes the bytes that a node has sent.
     fn collect(&mut self, number: usize) {
         let mut bytes = [0; 64 * 1024];
         for link in &mut self.links {
@@ -310,7 +311,7 @@ impl World {
                 while let Some(end) = &mut link.ends[side] {
                     match end.read(&mut bytes) {
                         Ok(n) if n > 0 => {
-                            // Now and then a message is late, and all after it.
+                            // Now and then a message is late, and so are all messages after it.
                             let late = match self.random.below(400) {
                                 0 => self.random.below(900),
                                 _ => self.random.below(25),
@@ -331,7 +332,7 @@ impl World {
         }
     }
 
-    /// Gives a node what has come for it.
+    /// Gives a node the bytes that have arrived for it.
     fn deliver(&mut self, number: usize) {
         let (now_ms, parted) = (self.now_ms, &self.parted);
         for link in &mut self.links {
@@ -367,7 +368,7 @@ impl World {
             .retain(|link| link.ends.iter().any(Option::is_some));
     }
 
-    /// The node that has a slot, as it sees itself.
+    /// The node that considers itself the owner of a slot.
     pub fn owner(&self, slot: u16) -> Option<usize> {
         let has_it = |place: &Place| {
             let mut slots = place.facts.slots.iter();

@@ -728,8 +728,8 @@ impl World {
             // loading.
             if round % 50 == 0 {
                 for number in 0..count {
-                    // The old client may wait for the end of a failover or shutdown, which the next lines
-                    // abort.
+                    // The old client may wait for the end of a failover or shutdown, which the next
+                    // lines abort.
                     let place = &mut self.places[number];
                     place.client = place.node.as_mut().map(Client::new);
                     self.run_text(number, "FAILOVER ABORT");

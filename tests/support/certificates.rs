@@ -57,9 +57,9 @@ impl IssuedCertificate {
 /// An issuer of certificates.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    /// Its own certificate in DER.
+    /// The authority's own certificate in DER.
     pub der: Vec<u8>,
-    /// Its own certificate in PEM.
+    /// The authority's own certificate in PEM.
     pub pem: String,
 }
 
@@ -130,13 +130,13 @@ impl Authority {
         }
     }
 
-    /// One shared by all tests of a process.
+    /// An authority that all tests of a process share.
     pub fn shared() -> &'static Authority {
         static SHARED: OnceLock<Authority> = OnceLock::new();
         SHARED.get_or_init(Authority::new)
     }
 
-    /// Its own certificate, for a peer that presents it.
+    /// The authority's own certificate, for a peer that presents it.
     pub fn itself(&self) -> IssuedCertificate {
         IssuedCertificate {
             der: self.der.clone(),

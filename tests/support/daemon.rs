@@ -1,4 +1,4 @@
-//! One server process: started on a free port in a folder of its own, ended by its pid.
+//! A server process: the test starts it on a free port in its own folder, and ends it by its pid.
 //!
 //! Invariants
 //!   1. A `Daemon` that exists has answered PING; after `restart_loading` perhaps with LOADING.
@@ -33,7 +33,7 @@ pub struct Daemon {
     args: Vec<String>,
     environment: Vec<(String, String)>,
     folder: TempDir,
-    /// No other daemon of the tests takes its port meanwhile, not even while it is restarted.
+    /// Keeps the port from other daemons of the tests, even during a restart.
     _claim: File,
 }
 
@@ -49,7 +49,7 @@ impl Daemon {
         Daemon::start_program(&russet(), args)
     }
 
-    /// Starts russet with a second port of its own, which this directive sets.
+    /// Starts russet with a second port, which this directive sets.
     #[track_caller]
     pub fn start_with_port(directive: &str, args: &[&str]) -> (Daemon, u16) {
         for _ in 0..5 {
@@ -57,7 +57,7 @@ impl Daemon {
             let text = port.to_string();
             let all = [&[directive, text.as_str()][..], args].concat();
             let server = Daemon::start(&all);
-            // Another process may have taken it meanwhile.
+            // Another process may have taken the port.
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return (server, port);
             }
@@ -143,7 +143,7 @@ impl Daemon {
                 Err(why) => {
                     let log = read_log(folder.path());
                     end(&mut child);
-                    // Another process took the port between our check and the server's bind.
+                    // Another process took the port between the test's check and the server's bind.
                     if log.contains("Failed listening on port") || log.contains("already in use") {
                         continue;
                     }
@@ -186,7 +186,7 @@ impl Daemon {
             .expect("the redis crate connects")
     }
 
-    /// All that the server has written to stdout and stderr.
+    /// The server's whole output on stdout and stderr.
     pub fn log(&self) -> String {
         read_log(self.folder.path())
     }
@@ -198,7 +198,7 @@ impl Daemon {
         });
     }
 
-    /// One field of INFO, as text.
+    /// A field of INFO, as text.
     #[track_caller]
     pub fn info(&self, field: &str) -> Option<String> {
         let Reply::Bulk(text) = self.connect().value("INFO everything") else {
@@ -216,7 +216,7 @@ impl Daemon {
         kill_process(pid, signal).expect("the server's process exists");
     }
 
-    /// SIGTERM, then the exit status.
+    /// Ends the server with SIGTERM; returns its exit status.
     #[track_caller]
     pub fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
@@ -240,7 +240,7 @@ impl Daemon {
         }
     }
 
-    /// SIGKILL: leaves behind what a crash does.
+    /// Kills the server with SIGKILL, which leaves the same files as a crash.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -374,8 +374,8 @@ fn spawn(
         .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()))
 }
 
-/// With `$RUSSET_IO_THREADS` the clients' sockets are those of so many threads, from the first
-/// request on: the same tests hold the threads.
+/// With `$RUSSET_IO_THREADS` this many threads own the clients' sockets, from the first request on,
+/// so the same tests also test the threads.
 fn io_threads(program: &Path) -> Vec<String> {
     let threads = env::var("RUSSET_IO_THREADS").ok();
     let threads = threads.filter(|_| program == russet());
@@ -390,12 +390,13 @@ fn io_threads(program: &Path) -> Vec<String> {
     })
 }
 
-/// The answer to PING that a start waits for. A refusal for lack of a password is always enough.
+/// The answer to PING that a start waits for. A refusal because of a missing password is always
+/// enough.
 #[derive(Clone, Copy, PartialEq)]
 enum Answer {
     /// PONG.
     Ready,
-    /// PONG, or that the server still loads, or that its disk takes no writes.
+    /// PONG, or an error that the server still loads or that its disk takes no writes.
     Any,
 }
 
@@ -444,9 +445,9 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// A port that was free just now: below the kernel's range of client ports, and with room
-/// for the cluster bus 10,000 above. It belongs to the holder of the file, of all test processes
-/// of this build: several run at a time, and each goes through the whole range.
+/// A port that was free just now: below the kernel's range of client ports, and with room for the
+/// cluster bus 10,000 above. The holder of the file owns it among all test processes of this build,
+/// because several processes run at a time and each goes through the whole range.
 fn claim_port() -> (u16, File) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ports");
     fs::create_dir_all(&folder).expect("a folder");
@@ -465,7 +466,7 @@ pub fn free_side_port() -> u16 {
     free_port_of(24_000, 4_900)
 }
 
-/// A port that was free just now, one of `count` from `first` on.
+/// A port that was free just now: one of `count` ports from `first` on.
 pub fn free_port_of(first: u32, count: u32) -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     for _ in 0..count {

@@ -1,4 +1,4 @@
-//! Folders of simulated nodes: in memory where there is a file system for it.
+//! Folders of simulated nodes, in memory if the machine has a file system for it.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -15,7 +15,7 @@ pub fn of_simulation(name: &str) -> PathBuf {
     under.join(format!("russet-{name}-{}", std::process::id()))
 }
 
-/// Copies a folder with all in it.
+/// Copies a folder and its contents.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -26,7 +26,7 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
         } else if let Err(error) = fs::copy(entry.path(), target)
             && error.kind() != ErrorKind::NotFound
         {
-            // A helper thread may have removed it.
+            // A helper thread may have removed the file.
             return Err(error);
         }
     }

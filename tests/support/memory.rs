@@ -1,8 +1,8 @@
 //! Memory figures that must agree, whatever a server has done.
 //!
-//! `used_memory` is russet's own count of what all its threads hold; `allocator_allocated` is
-//! the allocator's count block by block. They are independent, so bytes that one thread allocates
-//! and another frees, or a thread that is not counted, make them differ.
+//! `used_memory` is russet's own count of the memory of all its threads; `allocator_allocated` is
+//! the allocator's count, block by block. The counts are independent. They differ if a thread
+//! allocates bytes that another thread frees without counting them, or if a thread is not counted.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::wait::SOON;
 
 /// Allowed difference: this percentage of the allocated bytes, ...
 const PERCENT: u64 = 2;
-/// ... plus the blocks the allocator caches for each thread, and its own.
+/// ... plus the blocks that the allocator caches for each thread, and its own memory.
 const SLACK_BYTES: u64 = 3 << 20;
 
 /// The two figures.
@@ -22,7 +22,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The figures of INFO; `None`: refused, or no answer.
+    /// The figures of INFO; `None` if the server refuses or does not answer.
     pub fn of(connection: &mut Connection) -> Option<Memory> {
         connection.write(b"INFO memory\r\n").ok()?;
         let (_, Reply::Bulk(text)) = connection.read().ok()? else {
@@ -45,8 +45,8 @@ impl Memory {
         far <= self.allocated * PERCENT / 100 + SLACK_BYTES
     }
 
-    /// Waits until the figures agree: they are not taken at the same moment, and released memory is
-    /// counted as allocated until it is freed. `Err`: they never agreed.
+    /// Waits until the figures agree. The server does not take them at the same moment, and
+    /// released memory counts as allocated until it is freed. `Err` if they never agree.
     pub fn settle(connection: &mut Connection) -> Result<(), String> {
         let until = Instant::now() + SOON;
         loop {

@@ -13,7 +13,7 @@
 //! | `strangers` | what strangers may cost, and how long others wait |
 //! | `wait` | conditions with deadlines instead of sleeps |
 //!
-//! Each test binary uses a part of this, hence the `allow`.
+//! Each test binary uses a part of this module, hence the `allow`.
 #![allow(dead_code, unused_imports)]
 
 pub mod certificates;

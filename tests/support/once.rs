@@ -1,4 +1,4 @@
-//! A server that is expected to end by itself: wrong settings, `--version`, a port in use.
+//! A server that ends by itself: wrong settings, `--version`, a port in use.
 
 use std::{
     io::{Read, Write},
@@ -9,7 +9,7 @@ use std::{
 
 use super::{daemon::russet, wait::SOON};
 
-/// How a process ended, and its output.
+/// The end of a process, and its output.
 #[derive(Debug)]
 pub struct ProcessOutput {
     pub code: Option<i32>,
@@ -35,7 +35,7 @@ pub fn run_program(program: &Path, folder: &Path, args: &[&str], stdin: &[u8]) -
         .spawn()
         .expect("russet starts");
     let mut input = child.stdin.take().expect("a pipe");
-    // A failed write means the program has ended without reading; the test will notice.
+    // A failed write means that the program has ended without reading, and the test will notice.
     let _ = input.write_all(stdin);
     drop(input);
     let until = Instant::now() + SOON;

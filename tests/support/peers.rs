@@ -1,7 +1,8 @@
-//! The real servers that russet is compared with.
+//! The real servers that tests compare russet with.
 //!
-//! `tests/peers/install` puts them into a folder outside the tree. Without them a test
-//! passes and prints one line about what it left out; with `RUSSET_REQUIRE_PEERS=1` it fails.
+//! `tests/peers/install` puts them into a folder outside the tree. If a server is missing, a test
+//! passes and prints a line about the part that did not run; with `RUSSET_REQUIRE_PEERS=1` it
+//! fails.
 
 use std::{
     collections::BTreeSet,
@@ -14,15 +15,15 @@ use std::{
 /// A server whose answers are the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// Redis 8.0: must be matched byte for byte.
+    /// Redis 8.0: russet matches it byte for byte.
     Redis8,
     /// Redis 7.0.
     Redis7,
-    /// Redis 8.10: the newest, where it differs.
+    /// Redis 8.10: the newest version, which decides where the versions differ.
     Redis810,
     /// Valkey 9.1: the reference of its dialect.
     Valkey9,
-    /// Redis Stack 7.4: the reference of the commands that are modules there.
+    /// Redis Stack 7.4: the reference for commands that are modules there.
     Stack7,
 }
 
@@ -37,7 +38,7 @@ impl Peer {
         }
     }
 
-    /// How russet is started beside it.
+    /// russet's arguments for a comparison with this server.
     pub fn arguments(self) -> &'static [&'static str] {
         match self {
             Peer::Valkey9 => &["--dialect", "valkey"],
@@ -61,8 +62,8 @@ impl Peer {
         path.exists().then_some(path)
     }
 
-    /// The server's program; if it is missing, prints that `what` is left out, or fails where
-    /// peers are required.
+    /// The server's program. If it is missing, prints that `what` does not run, or fails if peers
+    /// are required.
     pub fn program_for(self, what: &str) -> Option<PathBuf> {
         let program = self.program();
         if program.is_none() {
@@ -96,7 +97,8 @@ pub fn required() -> bool {
     env::var("RUSSET_REQUIRE_PEERS").is_ok_and(|value| value == "1")
 }
 
-/// Prints what a test left out, past the test runner's capture; fails when peers are required.
+/// Prints which part of a test did not run, past the test runner's capture; fails if peers are
+/// required.
 #[track_caller]
 pub fn left_out(what: &str) {
     assert!(!required(), "{what} (run tests/peers/install)");

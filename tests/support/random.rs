@@ -1,5 +1,5 @@
-//! The generator's random numbers: a seed gives the same stream on every machine and with
-//! every version of every crate, so that a seed in a report stays valid.
+//! The generator's random numbers: a seed gives the same stream on every machine and with every
+//! version of every crate, so a seed in a report stays valid.
 
 /// SplitMix64.
 #[derive(Debug, Clone)]

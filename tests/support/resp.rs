@@ -1,7 +1,7 @@
-//! A raw RESP connection: every byte of a reply is kept, so that tests compare bytes.
+//! A raw RESP connection that keeps every byte of a reply, so that tests compare bytes.
 //!
-//! [`Connection::read`] returns the exact bytes of one reply together with its parsed
-//! form. Nothing here is russet's own parser: the two must not share a bug.
+//! [`Connection::read`] returns the exact bytes of a reply and its parsed form. This parser is not
+//! russet's own, because the two must not share a bug.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// A parsed reply, RESP2 or RESP3. Numbers stay text: their spelling is part of the answer.
+/// A parsed reply, RESP2 or RESP3. Numbers stay text, because their spelling is part of the answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reply {
     /// `+text`
@@ -104,14 +104,14 @@ impl Connection {
         self.read().expect("a whole reply in time").0
     }
 
-    /// Sends one command and returns the exact bytes of its reply.
+    /// Sends a command and returns the exact bytes of its reply.
     #[track_caller]
     pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Vec<u8> {
         self.send(&command(args));
         self.reply()
     }
 
-    /// Sends the words of `line` as one command; returns the reply's bytes as text, with bytes
+    /// Sends the words of `line` as a command; returns the reply's bytes as text, with bytes
     /// outside ASCII escaped. For short tests: `assert_eq!(c.ask("INCR k"), ":1\r\n")`.
     #[track_caller]
     pub fn ask(&mut self, line: &str) -> String {
@@ -119,7 +119,7 @@ impl Connection {
         printable(&self.call(&words))
     }
 
-    /// Sends the words of `line` as one command; returns the parsed reply.
+    /// Sends the words of `line` as a command; returns the parsed reply.
     #[track_caller]
     pub fn value(&mut self, line: &str) -> Reply {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -173,7 +173,7 @@ impl Connection {
     }
 }
 
-/// One command as a RESP array of bulk strings.
+/// A command as a RESP array of bulk strings.
 pub fn command<A: AsRef<[u8]>>(args: &[A]) -> Vec<u8> {
     let mut out = format!("*{}\r\n", args.len()).into_bytes();
     for arg in args {
@@ -196,7 +196,7 @@ pub fn printable(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Reads one reply from any source, collecting its bytes in `raw`.
+/// Reads a reply from any source, and collects its bytes in `raw`.
 fn read_reply(from: &mut impl BufRead, raw: &mut Vec<u8>, depth: usize) -> io::Result<Reply> {
     if depth > 64 {
         return Err(bad("a reply nested deeper than 64"));

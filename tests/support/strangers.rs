@@ -1,5 +1,5 @@
-//! What strangers may cost a server: descriptors, memory, lines of the log, files; and how long
-//! others wait.
+//! The cost of strangers to a server (descriptors, memory, lines of the log, files), and how long
+//! other clients wait.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::resp::{Connection, command};
 
-/// What a process has now.
+/// The present cost of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     pub descriptors: u64,
@@ -21,8 +21,8 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Of the process `pid`, whose files are in `folder`, and which has written `log_bytes` to its
-    /// log.
+    /// The cost of the process `pid`, whose files are in `folder`, and which has written
+    /// `log_bytes` to its log.
     pub fn of(pid: u32, folder: &Path, log_bytes: usize) -> Cost {
         let entries = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
@@ -45,7 +45,7 @@ impl Cost {
     }
 }
 
-/// How much more than before a multitude may cost.
+/// The allowed rise of each cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub descriptors: u64,
@@ -54,7 +54,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// That `now` is at most so much above `before`.
+    /// Asserts that `now` is not further above `before` than the bounds allow.
     #[track_caller]
     pub fn check(&self, what: &str, before: Cost, now: Cost) {
         let within = |now: u64, before: u64, most: u64| now <= before + most;
@@ -100,7 +100,8 @@ impl Pinger {
         }
     }
 
-    /// Ends it: half of its requests took at most 100 ms, none more than `most`.
+    /// Ends the client. Half of its requests must have taken at most 100 ms, and none more than
+    /// `most`.
     #[track_caller]
     pub fn check(mut self, what: &str, most: Duration) {
         self.ends.store(true, Ordering::Relaxed);

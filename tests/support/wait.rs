@@ -1,4 +1,5 @@
-//! Conditions with a deadline: a test states what it waits for, never how long it sleeps.
+//! Conditions with a deadline: a test states the condition that it waits for, and never sleeps for
+//! a fixed time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -28,8 +29,8 @@ pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
     wait_within(SOON, what, condition);
 }
 
-/// Sets a flag when it is dropped, also by a panic: a thread scope whose threads run until a flag
-/// is set would otherwise wait for them for ever.
+/// Sets a flag when it is dropped, also by a panic. Otherwise a thread scope, whose threads run
+/// until the flag is set, would wait for ever.
 pub struct SetOnDrop<'a>(pub &'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {

@@ -1,16 +1,16 @@
-//! Circles of files: files of the crate that import each other, straight or through others.
+//! Circles of files: files of a crate that import each other, directly or through other files.
 //!
-//! Reads `use` declarations and paths as text; a name is followed through re-exports to the file
-//! that defines it, so that a `mod.rs` which only hands names on is in no circle. Tests are left
-//! out: they may use everything.
+//! Reads `use` declarations and paths as text. The test follows a name through re-exports to the
+//! file that defines it, so a `mod.rs` that only passes names on is in no circle. Tests are left
+//! out, because they may use everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Source, hold, sources};
 
-/// Files of a circle that a reader still holds in mind.
+/// The number of files in a circle that a reader can still keep in mind.
 const CIRCLE_MAX: usize = 5;
-/// Re-exports that a name may pass through.
+/// The number of re-exports that a name may pass through.
 const HOPS_MAX: usize = 8;
 
 /// A module's path below the root package's root; a crate is a module there.
@@ -52,7 +52,7 @@ fn circles_of_files_are_small() {
     hold("no circle of more than five files", 0, &large);
 }
 
-/// Whether a file is there for tests only.
+/// Whether a file is only for tests.
 fn is_test(source: &Source) -> bool {
     let path = source.path.to_string_lossy();
     let folders = ["/tests/", "/conformance/", "/testing/", "/simulation/"];
@@ -70,7 +70,7 @@ fn module_of(source: &Source) -> Path {
         .collect()
 }
 
-/// The crate that a file is part of; `None`: the root package.
+/// The crate of a file, or `None` for the root package.
 fn crate_of(source: &Source) -> Option<String> {
     let below = source.path.strip_prefix("crates").ok()?;
     Some(below.iter().next()?.to_string_lossy().into_owned())
@@ -196,7 +196,7 @@ fn ups(path: &[String]) -> usize {
     path.iter().take_while(|part| *part == "super").count()
 }
 
-/// How many modules inside the file are open at the end of this text.
+/// The number of inline modules that are open at the end of this text.
 fn inline_depth(text: &str) -> usize {
     let mut open = Vec::new();
     for (at, c) in text.char_indices() {
@@ -214,7 +214,7 @@ fn inline_depth(text: &str) -> usize {
     open.into_iter().filter(|is_module| *is_module).count()
 }
 
-/// The path from the crate's root; none for paths of other crates.
+/// The path from the crate's root, or `None` for a path of another crate.
 fn absolute(module: &Path, path: &[String], modules: &BTreeMap<Path, String>) -> Option<Path> {
     let ups = ups(path);
     let first = path.first()?;

@@ -1,8 +1,8 @@
-//! The graph of the workspace's crates, as `docs/architecture.md` has it: generated from the
-//! manifests, so that the picture lacks no arrow. Each crate also has a line of description, in the
-//! crate's manifest and in README.md.
+//! The graph of the workspace's crates in `docs/architecture.md`: generated from the manifests, so
+//! that the picture lacks no arrow. Each crate also has a description of a line in its manifest and
+//! in README.md.
 //!
-//! `TIDY_WRITE=1 cargo test --test tidy graph` writes the picture anew.
+//! `TIDY_WRITE=1 cargo test --test tidy graph` writes the picture again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -59,7 +59,7 @@ fn floor(name: &str, members: &BTreeMap<String, Member>) -> usize {
     below.max().unwrap_or(0)
 }
 
-/// The crates by floor, highest first, each with what it uses.
+/// The crates by floor, the highest first, each with the crates that it uses.
 fn picture(members: &BTreeMap<String, Member>) -> String {
     let mut floors = BTreeMap::<usize, Vec<&String>>::new();
     for name in members.keys() {

@@ -1,12 +1,12 @@
 //! The layers inside the server: each module uses only modules above it in the list of its
-//! `lib.rs`. (The compiler holds the layers below and above, which are crates.) Threads are started
-//! in one place.
+//! `lib.rs`. (The compiler checks the layers below and above, which are crates.) Only one place
+//! starts threads.
 
 use std::collections::BTreeMap;
 
 use crate::{Source, hold, sources};
 
-/// Beside the server, whose internals they drive; they may use everything.
+/// Modules beside the server, which drive its internals and may use everything.
 const ON_TOP: [&str; 2] = ["testbed.rs", "node/mod.rs"];
 
 const SERVER: &str = "crates/server/src";
@@ -93,7 +93,7 @@ fn a_path_names_its_module() {
     assert_eq!(found, [("Call", "state"), ("R", "state"), ("tls", "parts")]);
 }
 
-/// Memory of threads started in another way would be missing from the figures.
+/// The memory figures would lack the memory of threads started in another way.
 #[test]
 fn threads_are_started_in_one_place() {
     const THE_PLACE: &str = "crates/base/src/threads.rs";
@@ -107,8 +107,8 @@ fn threads_are_started_in_one_place() {
     ];
     let mut starts = Vec::new();
     for source in sources(&["src", "crates"]) {
-        // Tests are last in a file, or have a file or a folder; simulations are tests. A build
-        // script is no part of the program.
+        // Tests are last in a file, or have their own file or folder; simulations are tests. A
+        // build script is no part of the program.
         let code = source.text.split("mod tests {").next().unwrap_or("");
         let is_of_tests = source.path.components().any(|part| {
             let name = part.as_os_str();

@@ -17,7 +17,7 @@ mod nouns;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// A file with more lines than this owes an opening of several lines.
+/// A file with more lines than this needs an opening of several lines.
 const OPENING_FROM: usize = 150;
 /// Columns of a comment.
 const COLUMNS: usize = 100;

@@ -1,8 +1,8 @@
-//! Public names that nothing uses. The compiler takes what is `pub` for used by other crates, so
-//! that a name which lost its last use would stay.
+//! Public names without a use. The compiler assumes that other crates use a `pub` name, so a name
+//! that lost its last use would stay.
 //!
-//! One pass counts the identifiers of all code; imports, comments and the heads of `impl` blocks
-//! are no uses.
+//! The test counts the identifiers of all code in a single pass. Imports, comments and the heads of
+//! `impl` blocks are no uses.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ fn lines_of_uses(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// How often each name occurs.
+/// Counts the occurrences of each name.
 fn count<'a>(text: &'a str, counts: &mut BTreeMap<&'a str, usize>) {
     for line in lines_of_uses(text) {
         for word in line.split(|c: char| !is_part(c)) {

@@ -1,7 +1,7 @@
 //! Types are named by nouns, and comments repeat a noun instead of a pronoun.
 //!
-//! A type that is named by a participle alone (`Held`, `Pending`) or by a preposition (`Beside`)
-//! has to be looked up: its noun is in the head of the author only.
+//! A reader has to look up a type that is named by a participle alone (`Held`, `Pending`) or by a
+//! preposition (`Beside`), because only its author knows the noun.
 
 use super::{CRATES, has_word, hold, sources};
 
@@ -81,7 +81,7 @@ fn a_participle_alone_is_no_noun() {
     assert_eq!(declared("let kind = 1;"), None);
 }
 
-/// *One* in 10,000 words of comment: the number counts, too, since few sentences need it.
+/// *One* in 10,000 words of comment: the number counts, too, because few sentences need the word.
 #[test]
 fn comments_repeat_the_noun() {
     const PER_10_000: usize = 25;

@@ -1,7 +1,8 @@
-//! A program that uses a cluster by redis-rs: `redis-rs-check PORT ...`; driven by cluster.py.
+//! A program that uses a cluster through redis-rs: `redis-rs-check PORT ...`. cluster.py drives it.
 //!
-//! Says `checked` once its checks have passed, then writes on; after `killed` on its standard input
-//! it must write every key again, and says `over` with the longest time without a write.
+//! It prints `checked` when its checks have passed, and continues to write. After `killed` on its
+//! standard input it must write every key again; then it prints `over` with the longest time
+//! without a write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
@@ -60,7 +61,7 @@ fn check(c: &mut ClusterConnection) -> RedisResult<()> {
     for n in 0..KEYS {
         assert_eq!(c.get::<_, usize>(format!("rs:{n}"))?, n);
     }
-    // The client divides these by nodes itself.
+    // The client itself divides these commands by nodes.
     let pairs: Vec<(String, usize)> = (0..20).map(|n| (format!("rs:m:{n}"), n)).collect();
     () = c.mset(&pairs)?;
     let names: Vec<&String> = pairs.iter().map(|(name, _)| name).collect();
@@ -89,7 +90,7 @@ fn check(c: &mut ClusterConnection) -> RedisResult<()> {
     assert_eq!(c.zadd::<_, _, _, u64>("{rs}z", "m", 1.5)?, 1);
     assert_eq!(c.zscore::<_, _, f64>("{rs}z", "m")?, 1.5);
 
-    // To all primaries, the answers added up.
+    // Goes to all primaries, and the client adds their answers.
     let known: usize = cmd("DBSIZE").query(c)?;
     assert!(known >= KEYS, "{known}");
     let pong: String = cmd("PING").query(c)?;
@@ -97,7 +98,7 @@ fn check(c: &mut ClusterConnection) -> RedisResult<()> {
     Ok(())
 }
 
-/// What a primary has taken is read by a client that asks replicas.
+/// A client that reads from replicas reads the values that a primary has taken.
 fn check_replicas(writer: &mut ClusterConnection, reader: &mut ClusterConnection) {
     () = writer.set("rs:copied", "yes").expect("a write");
     let end = Instant::now() + DEADLINE;
@@ -113,7 +114,7 @@ fn check_replicas(writer: &mut ClusterConnection, reader: &mut ClusterConnection
     }
 }
 
-/// Increments keys until all have been written after the word `killed`.
+/// Increments keys until each has been written after the word `killed`.
 fn write_on(client: &ClusterClient) {
     let was_killed = Arc::new(AtomicBool::new(false));
     let reported = Arc::clone(&was_killed);
