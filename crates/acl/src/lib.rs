@@ -4,9 +4,9 @@
 //!     user + command line --check--> allowed, or the denied part
 //!
 //! A [`User`] has a root [`Selector`] and any number of others; a command is allowed if any
-//! selector allows all of it. A selector is compiled as rules are applied to it: a bit for every
-//! command, precompiled key and channel patterns, databases. The command rules are also kept as
-//! text, in the order in which ACL LIST shows them.
+//! selector allows all of it. Applying a rule compiles it into a selector: a bit for every command,
+//! precompiled key and channel patterns, databases. The command rules are also kept as text, in the
+//! order in which ACL LIST shows them.
 //!
 //! A user may also hold roles (`role`); a role's selectors count as the user's own.
 //!
@@ -38,16 +38,17 @@
 //! addresses.
 //!
 //! A user's budgets (`acl/budget.rs`) have an account (`parts/users/budgets.rs`) with token buckets
-//! that all its connections share. These connections have the flag `BUDGETED`, which takes a
-//! command the long way (`SLOW_PATH`), so other users' commands meet at most a further test of a
+//! that all connections of the user share. These connections have the flag `BUDGETED`, which takes
+//! a command the long way (`SLOW_PATH`), so other users' commands meet at most a further test of a
 //! flag; the commands of a budgeted user are checked in `users/budgets.rs` and take the short way
-//! again. A connection over its budget gets `HELD`: its command is postponed as for CLIENT PAUSE,
-//! and it is not read. It is in its account's queue: when 10 ms' worth is in the bucket,
-//! `run/budgets.rs` continues the first connections, each with a share, so that a flood does not
-//! wake the loop for each of its commands. `work=` is a gate (`gates/work.rs`): a row that may
-//! touch many elements has a function that counts them before it runs, with its handler's parser
-//! (`commands/work.rs`), and a test demands it, or an excuse, of every command on data. `reply=` is
-//! a limit of a single reply (`Reply::begin_bounded`), which leaves earlier replies alone.
+//! again. A connection over the budget gets the flag `HELD`: the server postpones the connection's
+//! command as for CLIENT PAUSE, and does not read the connection. The connection waits in the
+//! account's queue. When the bucket has 10 ms' worth, `run/budgets.rs` continues the first
+//! connections, each with a share, so that a flood does not wake the loop for each of its commands.
+//! `work=` is a gate (`gates/work.rs`): a row that may touch many elements has a function that
+//! counts the elements before the command runs, with the handler's parser (`commands/work.rs`). A
+//! test demands the function, or an excuse, for every command on data. `reply=` is a limit of a
+//! single reply (`Reply::begin_bounded`), which leaves earlier replies alone.
 #![warn(missing_docs)]
 
 mod attempts;

@@ -2,7 +2,7 @@
 //!
 //!     arguments -> options -> a mode, or a session of commands
 //!
-//!     options    the command line; what redis-cli has beyond is refused by name
+//!     options    the command line; it refuses further options of redis-cli by name
 //!     link       the connection: TLS, login, database
 //!     session    a command: sent, redirected, printed
 //!     print      a reply as text, byte for byte redis-cli's
@@ -10,7 +10,7 @@
 //!     prompt     a terminal's lines: history, completion, hints, `help`
 //!     modes      --scan, --pipe, --rdb, --latency, --stat, --bigkeys
 //!
-//! It knows the server by its commands alone, so it serves Redis and Valkey as well.
+//! The client uses only the server's commands, so it works with Redis and Valkey as well.
 #![warn(missing_docs)]
 
 mod docs;

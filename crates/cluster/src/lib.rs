@@ -21,7 +21,7 @@
 //! Invariants
 //!   1. One vote per epoch, also across crashes: this node's decisions are saved before they leave.
 //!      After [`Action::Persist`] no action is handed out until `persisted`; if the save failed, no
-//!      message is.
+//!      message is handed out.
 //!   2. The core believes nothing of a message before it has checked all of the message.
 //!   3. The set of a slot's owner has the slot, and no other node's set has it; `Cluster::bind`
 //!      ensures this.
@@ -40,13 +40,13 @@
 //!   reports a pause of writes together with the offset that is final then.
 //! - After **each** call, `pop` until there is nothing more, and carry out each action in its
 //!   order.
-//! - Bytes of links: `received`, in whatever pieces. Framing and its bounds are the core's.
+//! - Bytes of links: `received`, in any pieces. The core frames the bytes and bounds their number.
 //!
 //! # Where it differs from Redis and Valkey
 //!
 //! - If nodes.conf cannot be saved the node falls silent on the bus and gives no votes; Redis
 //!   exits.
-//! - A MEET is repeated until it is answered, to any kind of node (Valkey does so, too).
+//! - The node repeats a MEET until the other node answers, whatever its program (as Valkey does).
 //! - A primary that stood still for longer than the node timeout serves again only after it has
 //!   reached a majority for a while (`health`): writes that it took before could be lost.
 //! - Reports of failures count if their sender has slots (as in Valkey), a voter counts once per

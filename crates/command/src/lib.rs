@@ -1,7 +1,7 @@
 //! Facts about commands: rows, key specs, options, categories, refusals. No handlers, no server.
 //!
 //!     spec      a row: arity, flags, key specs, categories; generic over the handler
-//!     facts     what single places of the server ask of a row
+//!     facts     questions of single places of the server about a row
 //!     table     all rows by name
 //!     plan      the positions of a row's keys in a command line; `keys` holds them
 //!     options   words and operands of a command line, read alike by handler and key finder

@@ -9,7 +9,7 @@
 //! once.
 //!
 //! Decided elsewhere: the fields of a row: `russet_command`; the gates before a handler and their
-//! order: `server::execution::dispatch`.
+//! order: `server::execution::gates`.
 
 mod acl;
 mod arguments;

@@ -6,10 +6,10 @@
 //!                                                  v |
 //!                                              new file text
 //!
-//! [`Config`] is plain data: others read its fields, or receive them as values. `table`
-//! holds every name, default and limit once. Nothing here opens a socket or changes the
-//! process; applying a change (listen again, chdir) is up to `server`, which gets the names
-//! of what changed and can roll it back.
+//! [`Config`] is plain data: other crates read its fields, or receive them as values. `table` holds
+//! every name, default and limit once. Nothing here opens a socket or changes the process; applying
+//! a change (listen again, chdir) is up to `server`, which gets the names of the changed directives
+//! and can roll the change back.
 #![warn(missing_docs)]
 
 mod advice;

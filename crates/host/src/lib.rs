@@ -8,7 +8,7 @@
 //!
 //! A machine takes bytes and time, and hands out actions. It reads no clock, no socket, no file and
 //! no source of randomness, so that a seed repeats everything ([`Machine`]). The machine and its
-//! simulation are a crate; in the server a single file defines what the machine's orders mean there
+//! simulation are a crate; in the server a single file gives the machine's orders their meaning
 //! ([`Driver`]).
 //!
 //! Invariants

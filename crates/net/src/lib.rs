@@ -1,5 +1,5 @@
-//! Sockets and readiness: a thin layer over mio. All descriptors are handled here. No protocol
-//! but TLS (`tls`), and no clients.
+//! Sockets and readiness: a thin layer over mio. Only this crate handles descriptors. It knows no
+//! protocol except TLS (`tls`), and no clients.
 #![warn(missing_docs)]
 
 mod connecting;

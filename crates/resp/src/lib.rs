@@ -6,7 +6,7 @@
 //!     reply_parser    replies of other servers
 //!     error           the wordings of refusals, byte for byte Redis's
 //!
-//! No sockets and no clients here, but for `blocking_link` (tools). Parsers bound every length
+//! No sockets and no clients here, except in `blocking_link` (tools). Parsers bound every length
 //! before they allocate for it. The server's limits on requests and replies arrive as arguments.
 #![warn(missing_docs)]
 

@@ -6,8 +6,8 @@
 //! all parts together, and a handler's view of it; then the work with the parts: clients' messages,
 //! data on disk, commands, upkeep, reports. `Engine` holds keyspace and server side by side, so
 //! that a handler can borrow both; `Loop` drives it. Nothing here compares a command's name
-//! (`russet-commands` checks that): its row states the facts (`command::Facts`); `main` passes the
-//! table in.
+//! (`russet-commands` checks that): a command's row states the facts (`command::Facts`); `main`
+//! passes the table in.
 
 pub mod process;
 

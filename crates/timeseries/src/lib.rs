@@ -14,7 +14,7 @@
 //!     range        samples or buckets of a range, in either direction
 //!     calendar     buckets of days, weeks, months or years in a time zone
 //!     reduce       rows of several series, reduced at each timestamp
-//!     rule         what a source knows of a destination of its buckets
+//!     rule         a source's facts about a destination of its buckets
 //!
 //! The crate knows no server: commands, files and replies are above it.
 //!

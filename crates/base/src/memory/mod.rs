@@ -6,7 +6,7 @@
 //!     fill      `slabs` (how full they are), `mover` (better places), `huge_pages`
 //!
 //! The allocator is jemalloc (`eights`), or the system's with the feature `system-allocator`, which
-//! sanitizers need. When to evict is decided in `keyspace`, when to defragment in `server`.
+//! sanitizers need. `keyspace` decides when to evict, `server` when to defragment.
 
 pub mod alloc;
 pub mod append;

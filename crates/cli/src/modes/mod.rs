@@ -1,11 +1,11 @@
-//! Work beside single commands: each mode by redis-cli's option, over one connection.
+//! Work other than single commands: a mode for each option of redis-cli, over a single connection.
 //!
 //!     scan       --scan: names of keys        bigkeys    --bigkeys: the largest of each type
 //!     pipe       --pipe: requests as they are rdb        --rdb, --functions-rdb: a snapshot
 //!     latency    --latency, --latency-history stat       --stat: a line of figures a second
 //!
-//! Each prints as redis-cli does and returns the exit status; what it cannot go on with is an error
-//! with the line for people.
+//! Each mode prints as redis-cli does and returns the exit status. A failure that ends a mode is an
+//! error with the line to print.
 
 mod bigkeys;
 mod latency;

@@ -1,4 +1,4 @@
-//! The links of the bus: dialled, accepted, proven; what leaves by them and what arrives.
+//! The links of the bus: dialled, accepted, proven; and the messages that leave and arrive on them.
 //!
 //!     dial or accept --links--> a link, unproven --door--> a node of the cluster
 //!     bytes --receive--> header and body --> membership, failover, ownership

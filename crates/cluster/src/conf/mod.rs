@@ -1,15 +1,15 @@
-//! nodes.conf: what a node knows of its cluster, as text. The server alone writes it.
+//! nodes.conf: a node's knowledge of the cluster, as text. Only the server writes the file.
 //!
 //!     id ip:port@busport,hostname,name=value.. flags primary|- pingsent pongreceived
 //!        epoch linkstate slots..                               (all of this is one line)
 //!     vars currentEpoch 5 lastVoteEpoch 4 [tokenKey hex] [tokens id:hex,..] [strangers id,..]
 //!
-//! A line for each node; `vars` is last. With no hostname its place is empty (`,,`). Slots are
-//! `5` or `5-9`; on our own line also the open slots, `[5->-id]` (it migrates to id) and `[5-<-id]`
-//! (it is imported). Redis and Valkey differ in the values after the hostname (aux fields); both
-//! stop at one they do not know, so a file is written for a dialect. Both kinds are read, and files
-//! of Redis 7.0 and before, which have no aux fields. Unknown parts are skipped: other aux fields,
-//! other `vars`, nodes in a handshake.
+//! A line for each node; `vars` is last. With no hostname its place is empty (`,,`). Slots are `5`
+//! or `5-9`; on this node's own line also the open slots, `[5->-id]` (it migrates to id) and
+//! `[5-<-id]` (it is imported). Redis and Valkey differ in the values after the hostname (aux
+//! fields); each server stops at an unknown field, so a file is written for a dialect. This module
+//! reads files of both dialects, and files of Redis 7.0 and before, which have no aux fields.
+//! Unknown parts are skipped: other aux fields, other `vars`, nodes in a handshake.
 //!
 //! A file with a damaged line is refused as a whole, and the error names the line. Forms that Redis
 //! loads, though it does not write them, are no damage: other blanks, a slot that two lines name, a

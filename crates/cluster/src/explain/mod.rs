@@ -1,9 +1,9 @@
-//! CLUSTER EXPLAIN: why the cluster is as it is, and what would go wrong next.
+//! CLUSTER EXPLAIN: the reasons for the cluster's state, and the faults that would come next.
 //!
-//! It reports what this node knows, as findings. Faults come after the state, worst first; a
-//! cluster without faults has few. O(nodes x replicas) and the number of faults. Nothing is kept
-//! for it but some fields of each node (`nodes`). `shown` judges a node of another kind by the same
-//! rules.
+//! It reports this node's knowledge as findings. Faults come after the state, the worst first; a
+//! healthy cluster has few findings. EXPLAIN keeps no data except some fields of each node
+//! (`nodes`). `shown` judges a node of another program by the same rules. Cost: O(nodes x
+//! replicas), and the number of faults.
 
 mod failovers;
 mod faults;

@@ -1,9 +1,8 @@
-//! The nodes that there are: met, gossiped of, forgotten, and unknown nodes that knock.
+//! The known nodes (met, learnt from gossip, forgotten), and unknown nodes that ask to join.
 //!
 //! Invariants: a node becomes known by MEET or by the gossip of a known node (`meet`, `gossip`); a
 //! forgotten node stays out for a time (`blacklist`). The number and the rate of nodes that only
-//! gossip names are bounded (`strangers`). Which of them may ask for data is decided apart
-//! (`members`).
+//! gossip names are bounded (`strangers`). `members` decides which nodes may ask for data.
 //!
 //! Cost: a lookup by id is O(1) (`nodes`); a message of gossip O(its entries).
 

@@ -25,7 +25,7 @@
 //!      after that time takes a newer epoch, so that a target that died with an unseen claim does
 //!      not win when it is back. After a claim the source keeps the keys of the claimed slots out
 //!      of sight until the claimer's replicas know of the claim, for a bounded time (`kept`).
-//!   4. The source knows when it begins to hold writes at which time it stops.
+//!   4. When the source begins to hold writes, it knows the time at which it stops.
 //!   5. Nothing here reads a clock, a socket or a source of randomness.
 //!
 //! Migrations are not saved: after a crash a node has no migration, and once it has loaded its data

@@ -1,7 +1,8 @@
 //! The documentation of commands for COMMAND DOCS, and the text that holds it.
 //!
-//! Each group has a file, `commands/<group>/docs.txt`, embedded and parsed when COMMAND DOCS first
-//! asks: only people and client generators read it; the server itself uses the rows alone.
+//! Each group has a file, `commands/<group>/docs.txt`. It is embedded, and parsed at the first
+//! COMMAND DOCS, because only people and client generators read it; the server itself uses only the
+//! rows.
 //!
 //!     # A comment, between commands.
 //!     group list

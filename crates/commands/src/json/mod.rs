@@ -13,10 +13,10 @@
 //!     assignment   values set at the matches of a path
 //!     set, mset, merge, get, shape, number, text, array, remove, debug     the commands
 //!
-//! A command that changes several matches checks all of them first: it changes all or nothing. It
-//! changes a value twice that a path matches twice. The command changes matches within other
-//! matches first, and later elements before earlier elements, so that the remaining locations stay
-//! valid.
+//! A command that changes several matches checks all of them first: it changes all or nothing. If a
+//! path matches a value twice, the command changes the value twice. The command changes matches
+//! within other matches first, and later elements before earlier elements, so that the remaining
+//! locations stay valid.
 //!
 //! Decided elsewhere: how a document is stored, which values a path finds: `russet_json`.
 

@@ -9,9 +9,9 @@
 //!     profile        PROFILE; EXPLAIN, EXPLAINCLI
 //!     legacy         ADD, SAFEADD, GET, MGET, DEL, SYNADD
 //!     debug          DEBUG
-//!     settings       the settings that queries go by
+//!     settings       the settings of queries
 //!     shards         queries over all shards of a cluster
-//!     walk           a query under way, in slices
+//!     walk           a running query, in slices
 //!     reply          rows as they are replied
 //!     info           INFO, ERRORS
 //!     words          TAGVALS, SYNUPDATE, SYNDUMP, DICTADD, DICTDEL, DICTDUMP

@@ -12,7 +12,7 @@
 //!     t_digest    TDIGEST.*: quantiles of values
 //!
 //! The log and replicas do not receive a command that changes nothing, unlike in Redis. A command
-//! that makes a key by this server's settings reaches them with these settings.
+//! that makes a key with this server's settings reaches the log and replicas with these settings.
 //!
 //! Decided elsewhere: sketches, and that their bytes are Redis's: `russet_sketches`.
 

@@ -7,8 +7,8 @@
 //! A problem is printed in two ways: as Redis does when a start fails (`Display`), and as a line
 //! for `--check-config` (`finding`); both may add a hint at the nearest known name. Values can be
 //! secret: logs get `report_without_values`. A shown line is cut to 200 characters, its control
-//! characters are escaped. `reader` and `directive` find the problems; a check of the program's own
-//! tables is added in `server`.
+//! characters are escaped. `reader` and `directive` find the problems; `server` adds a check of the
+//! program's own tables.
 
 mod hints;
 pub(super) mod line;

@@ -1,7 +1,7 @@
 //! Directives whose value is more than a word, number or name.
 //!
 //! Each type reads its words, formats the text of CONFIG GET, and chooses the lines of CONFIG
-//! REWRITE. If its words are refused, a value is unchanged.
+//! REWRITE. If a type refuses the words, the value does not change.
 
 mod addresses;
 mod compression;

@@ -3,10 +3,10 @@
 //!
 //! Invariants
 //!   1. The table owns the entries that its words point to.
-//!   2. Every expiry in an entry is recorded in the table, so that none is missed; a recorded
-//!      expiry may be of a field long since removed.
+//!   2. The table records every expiry in an entry, so that none is missed; a recorded expiry may
+//!      belong to a removed field.
 //!
-//! Cost: that of the table; a value that keeps the entry's size class is written in place.
+//! Cost: the table's; a value that keeps the entry's size class is written in place.
 #![allow(unsafe_code)]
 
 mod entry;

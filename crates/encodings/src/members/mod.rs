@@ -7,7 +7,7 @@
 //!   1. An integer in range is never stored as text, so that each member has a single form.
 //!   2. The table owns the entries that its words point to.
 //!
-//! Cost: that of the table; a text member is an allocation of its bytes and one or two more.
+//! Cost: the table's; a text member is an allocation of its bytes and one or two more.
 #![allow(unsafe_code)]
 
 mod filter;

@@ -2,7 +2,7 @@
 //!
 //!     nodes      a radix trie by bytes, 32 bytes a node; node 0 is the root
 //!     labels     the bytes of all labels; a node has a part of them
-//!     payloads   apart, as most entries have none
+//!     payloads   stored apart, because most entries have none
 //!
 //!     node = parent | first child | next sibling | label | score | best | payload | length | entry
 //!            | first byte of the label, so that most siblings are passed without their labels

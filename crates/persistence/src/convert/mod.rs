@@ -1,17 +1,17 @@
 //! Data for another server: the limits of its files, and the same data in such a file.
 //!
-//!     obstacles   what stands in the way, named as it is found
-//!     output      an RDB file for a target, which has its name when it is whole
+//!     obstacles   values that stand in the way, named as they are found
+//!     output      an RDB file for a target, which gets its name when it is whole
 //!     rdb         reading an RDB file and writing it again, key by key
 //!
-//! Nothing is lost unnoticed: a value that the target's files cannot hold is an obstacle, and
-//! either the user has asked to leave such keys out, or no file is made. A value that they hold in
-//! another form is written in that form. Append only files are applied to a keyspace first
+//! No value is lost unnoticed: a value that the target's files cannot hold is an obstacle, and
+//! either the user has asked to leave such keys out, or the module makes no file. It writes a value
+//! in the form that the target's files have. Append only files are applied to a keyspace first
 //! (`server::convert`).
 //!
-//! Memory: that of the largest value, and its bytes in the file from one write to the next. So a
-//! key that an RDB file holds twice, which no server writes, is not noticed: it is written twice,
-//! and the target refuses the file as it would have refused the first.
+//! Memory: the largest value, and its bytes in the file from one write to the next. So the module
+//! does not notice a key that an RDB file holds twice, which no server writes: it writes the key
+//! twice, and the target refuses the new file as it would have refused the old file.
 
 mod obstacles;
 mod output;

@@ -10,7 +10,7 @@
 //!
 //! A new type has its file here and its name in the list of types (`types/kinds.rs`): saving,
 //! loading, the names of `redis-check-rdb` and the base of commands find it by that list. Strings
-//! have no impl: their one form is in the readers and writers themselves.
+//! have no impl, because the readers and writers themselves have the only form of a string.
 
 mod array;
 mod form;

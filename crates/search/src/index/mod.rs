@@ -1,4 +1,4 @@
-//! An index: the documents of a schema, found by what they hold.
+//! An index: the documents of a schema, found by their contents.
 //!
 //! A document has a dense number, [`DocumentId`]; numbers are used again. A changed document keeps
 //! the number, and only the changes are written, so that no garbage has to be collected later.
@@ -18,7 +18,7 @@
 //!
 //! Invariants
 //!   1. A refused document is in no part of the index.
-//!   2. The parts hold of a living document exactly what its record names.
+//!   2. For each existing document the parts hold exactly the entries that its record names.
 //!
 //! Cost of a put: a hash and a posting for each word and stem; some 170 bytes for a text of twelve
 //! words with a tag and a number.

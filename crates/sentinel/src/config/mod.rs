@@ -1,8 +1,9 @@
 //! The lines `sentinel ...` of the configuration file, which also hold the state: read into a
 //! [`Setup`], written from a [`Setup`].
 //!
-//! Redis's and Valkey's words are read, the primary word beside the master word. Written are
-//! Redis's, which both read. The file's other lines belong to `russet_config`.
+//! The reader knows the words of Redis and Valkey, the primary word beside the master word. The
+//! writer uses Redis's words, because both programs read them. The file's other lines belong to
+//! `russet_config`.
 
 mod lines;
 mod read;

@@ -1,8 +1,8 @@
 //! Indexes beside the keyspace: changed keys are read again, new indexes read the existing keys.
 //!
 //!     documents     hashes and JSON documents as an index reads them
-//!     dropping      indexes that go with their documents
-//!     judge         definitions of files and logs that this release does not take
+//!     dropping      indexes that are dropped with their documents
+//!     judge         definitions of files and logs that this release refuses
 //!     spread        definitions that all nodes of a cluster have
 //!
 //! Elsewhere: `parts::search` has the indexes and the keys that they have still to read,

@@ -1,7 +1,7 @@
-//! Aggregators: a number of the samples of a bucket.
+//! Aggregators: a single number for the samples of a bucket.
 //!
-//!     (here)     which there are, by name and by number
-//!     state      what one knows of some samples
+//!     (here)     the aggregators, by name and by number
+//!     state      the facts about some samples
 //!
 //! The time-weighted average is in [`crate::range`], because it looks at samples around the bucket.
 

@@ -1,9 +1,9 @@
 //! A series: chunks of samples in order of time.
 //!
-//!     (here)     appending, what is known of the whole
+//!     (here)     appending, facts about the whole series
 //!     late       samples that are not later than the last one; splits; deletion
 //!     scan       samples of a range, in either direction
-//!     compact    what samples make of the rules of the series
+//!     compact    the effect of samples on the rules of the series
 //!     load       to and from the parts of a payload
 //!     value      memory, signature and figures, as the value of a key
 //!

@@ -7,7 +7,7 @@
 //! Invariants
 //!   1. `count` is the number of values in all slices, and no slice is empty.
 //!   2. `end` is 0 if there are no values.
-//!   3. The length of a slice is that configured when the array was created.
+//!   3. The length of a slice is the length that was configured when the array was created.
 //!
 //! Cost: by index two binary searches over the slices, none in an array of a single slice; a range
 //! by the slices in it and their slots, whatever its length.

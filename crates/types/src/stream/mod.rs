@@ -7,7 +7,7 @@
 //!
 //! Invariants
 //!   1. `len` is the weight of all nodes, and no ID is above `last_id`.
-//!   2. `first_id` is that of the first entry that is not deleted; `0-0` in an empty stream.
+//!   2. `first_id` is the ID of the first entry that is not deleted; `0-0` in an empty stream.
 //!   3. A node's ID is above all live entries of the nodes before it, and not above its own.
 //!   4. A group's pending entry belongs to a consumer of the group, and is listed there too.
 //!   5. XSETID, XGROUP and XCLAIM, which rebuild a stream from a log, accept its numbers:

@@ -1,9 +1,9 @@
 //! The property of commands of at most 1 kB: whatever the words, no command of the engines holds
-//! the loop for longer if there is more data, works more than in proportion to the data, or takes
-//! more memory than a multiple of the data and [`verdict`]'s figure.
+//! the loop for longer if there is more data, does more work than in proportion to the data, or
+//! takes more memory than a multiple of the data and [`verdict`]'s figure.
 //!
 //!     grammar, values, lines   the worst small lines of each row, from documented syntax
-//!     composed                 lines of options that are dear together
+//!     composed                 lines of options that are expensive together
 //!     worlds                   data that is hard on the commands
 //!     measure, verdict         longest turn, work and memory; their limits
 //!     ends, crowd              commands that a client or a limit ends; commands of many clients
@@ -11,8 +11,8 @@
 //!     child                    cases run in child processes
 //!     known                    cases that are not bounded yet
 //!
-//! The server takes the machine for [`SLOWNESS`] times slower than it is, so that a world of
-//! thousands of documents takes as many slices as a world of a hundred thousand.
+//! The server assumes a machine that is [`SLOWNESS`] times slower, so that a world of thousands of
+//! documents takes as many slices as a world of a hundred thousand.
 //! `RUSSET_BOUNDS=FT.SEARCH,json.get` in the environment runs only these rows,
 //! `RUSSET_BOUNDS_SCALE=4` makes worlds four times as large. Cost: a minute. `cargo test` leaves
 //! these tests out, because processor time says little while other tests run: `just bounds` runs

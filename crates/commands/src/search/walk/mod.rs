@@ -1,4 +1,4 @@
-//! A query under way: its documents pulled through the stages, in slices of the loop.
+//! A running query: it pulls documents through the stages, in slices of the loop.
 //!
 //! After a slice the loop serves other clients, and the command runs again and continues where it
 //! stopped. The walk first finds the terms and documents that parts of the query stand for, once
@@ -17,7 +17,7 @@
 //!     rows      rows that have come out of the stages
 //!     listing   long lists of texts, in slices as well
 //!     loading   fields of documents that replies and stages ask for
-//!     work      about how many documents a query looks at, before it begins
+//!     work      an estimate of the documents that a query will look at
 
 mod body;
 mod kept;

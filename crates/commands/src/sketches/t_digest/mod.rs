@@ -3,8 +3,8 @@
 //!     row                                     errors, compressions, a digest to ask
 //!     create, add, merge, ask, rank, info     the commands
 //!
-//! Reads ask a compressed copy, which the value keeps beside the digest until the next change: so
-//! they change nothing that the server saves, propagates or reports, unlike in Redis.
+//! Reads use a compressed copy, which the value keeps beside the digest until the next change. So,
+//! unlike in Redis, a read changes nothing that the server saves, propagates or reports.
 
 mod add;
 mod ask;

@@ -5,8 +5,8 @@
 //!
 //! An addition's outcome is partly random. The draws come from the list's own generator. So the
 //! handlers propagate ADD and INCRBY as they are, and RESERVE with the seed ([`seed`]), and
-//! replicas and logs arrive at the same list. A Redis server takes these effects, too, but draws
-//! otherwise. Errors have no code, as in Redis.
+//! replicas and logs arrive at the same list. A Redis server accepts these effects, too, but draws
+//! other numbers. Errors have no code, as in Redis.
 
 mod add;
 mod list;

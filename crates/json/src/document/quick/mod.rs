@@ -8,8 +8,8 @@
 //! The reader gives up at rare texts (names with escapes, long names, names given twice, too many
 //! names) and at malformed texts. It writes the same bytes as a draft would.
 //!
-//! The text is read from a copy that ends with a zero, which no value has, and the bytes are
-//! written to an array that has room for those of any text: neither has its end looked for. Places
+//! The reader reads a copy of the text that ends with a zero, which no value has, and writes to an
+//! array with room for the bytes of any text, so no step checks for the end of either. Positions
 //! are taken modulo the size of the array, a power of two, so that the compiler leaves out bounds
 //! checks.
 //!

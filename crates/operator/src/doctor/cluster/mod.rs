@@ -1,10 +1,11 @@
-//! `russet doctor --cluster HOST:PORT`: why a cluster is not well, and which failovers would not
+//! `russet doctor --cluster HOST:PORT`: the faults of a cluster, and the failovers that would not
 //! happen.
 //!
 //! `asking` collects the replies of all nodes that the given node knows (`facts`): it only reads,
-//! and ends in bounded time. `verdicts` joins what the nodes themselves find. The other checks are
-//! of what no single node sees: `slots` (nodes that name different owners), `members` (which nodes
-//! know each other, at which address, with which settings). `view` is a node's table of nodes.
+//! and ends in bounded time. `verdicts` joins the findings of the nodes themselves. The other
+//! checks look for problems that no single node sees: `slots` (nodes that name different owners),
+//! `members` (which nodes know each other, at which address, with which settings). `view` is a
+//! node's table of nodes.
 
 mod asking;
 mod facts;

@@ -1,11 +1,12 @@
 //! `russet doctor --sentinel HOST:PORT`: what will prevent a failover in the groups of a Sentinel.
 //!
 //! `asking` collects the replies of Sentinels and data nodes (`caller`, `facts`): it only reads,
-//! and ends in bounded time. `verdicts` joins what the Sentinels themselves find, such as why a
-//! failover that is due does not happen. The other checks are of what no single Sentinel sees:
-//! `quorum` and `agreement` look at the Sentinels of a primary, `replicas` at which primary they
-//! follow, `versions` at whether each can load another's snapshot, `access` at whether all of them
-//! reach each other. `watch` joins the replies of all Sentinels about a primary.
+//! and ends in bounded time. `verdicts` joins the findings of the Sentinels themselves, such as the
+//! reason why a failover that is due does not happen. The other checks look for problems that no
+//! single Sentinel sees: `quorum` and `agreement` look at the Sentinels of a primary, `replicas` at
+//! which primary they follow, `versions` at whether each can load another's snapshot, `access` at
+//! whether all of them reach each other. `watch` joins the replies of all Sentinels about a
+//! primary.
 
 mod access;
 mod agreement;

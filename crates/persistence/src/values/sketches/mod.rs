@@ -1,9 +1,9 @@
 //! Sketches, as values of Redis's module `bf`: an id, fields, and their end, in form MODULE_2.
 //!
-//! Large blocks are written in pieces, as they are, and in payloads packed, if they are sparse; a
-//! block of up to a megabyte is a string, which the writer may compress, as Redis does with all.
-//! No version of the file matters: a reader knows the module, or refuses the file by the name of
-//! its type.
+//! The writer writes large blocks in pieces, as they are; in payloads it packs sparse blocks. A
+//! block of up to a megabyte is a string, which the writer may compress, as Redis does with all
+//! blocks. The version of the file does not matter: a reader knows the module, or refuses the file
+//! and names the type.
 //!
 //! As commands, filters are headers and chunks, because a payload of a filter may be longer than
 //! any argument; other sketches are payloads:

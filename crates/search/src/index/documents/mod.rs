@@ -4,12 +4,12 @@
 //!     field  = tags:    count, numbers of tags
 //!              numbers: count, f64 ...            geo: the same, of geohashes
 //!
-//! A record has what is needed to take a document out again without the text. Numbers of documents
-//! that are gone are used again, the last freed first.
+//! A record has all facts that the removal of its document needs, without the text. The numbers of
+//! removed documents are used again, the last freed number first.
 //!
 //! Invariants
-//!   1. `by_key` holds the numbers of the living, and no others; so does `alive`, as bits.
-//!   2. `length_total` is the sum of their lengths.
+//!   1. `by_key`, and `alive` as bits, hold the numbers of the existing documents, and no others.
+//!   2. `length_total` is the sum of the documents' lengths.
 //!
 //! Cost: a look-up by key is a hash; 28 bytes, the record and some 6 bytes a document.
 

@@ -1,4 +1,4 @@
-//! The shapes of a field: points and polygons, found by how they lie to another.
+//! The shapes of a field: points and polygons, found by their relation to another shape.
 //!
 //! | module | what |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! edges. Two shapes are put on the same map, on which edges are straight; if the shapes are too
 //! far apart for any map, as half the Earth is, longitude and latitude are taken for a plane.
 //!
-//! A tree of boxes finds the shapes that may touch another, each of which is then looked at. Boxes
-//! of SPHERICAL are around directions, because directions have no edge of a map.
+//! A tree of boxes finds the shapes that may touch a given shape, and the search compares each of
+//! them. Boxes of SPHERICAL are around directions, because directions have no edge of a map.
 //!
 //! Invariant: the tree has a leaf for each shape of `by_document`; the leaf's box is [`box_of`] the
 //! shape.

@@ -1,8 +1,8 @@
 //! INFO: the server's figures, in sections of `name:value` lines.
 //!
 //! Sections and fields have Redis 8.10's order, names and formats, because monitoring tools parse
-//! them. A field whose feature does not exist here yet is shown if its value is still true (nothing
-//! loads, nothing is tracked); others are left out.
+//! them. If russet lacks the feature of a field, INFO shows the field only if its value is true
+//! anyway (nothing loads, nothing is tracked).
 //!
 //! [`SECTIONS`] has all sections in order; `writer` has their text. A report takes its totals over
 //! clients once ([`Source`]), however many sections show them.

@@ -1,5 +1,5 @@
-//! The loop with clients on sockets, which the tests hold the other ends of.
-//! Real commands run in process, because a table of a few would not show it.
+//! The loop with clients on sockets, whose other ends the tests hold. The real commands run in
+//! process, because a table of a few commands would not show the loop's behaviour.
 
 mod budgets;
 mod early;
