@@ -20,7 +20,8 @@ use super::selector::CommandLine;
 use russet_command::{Category, Facts, Flags, KeyPlan};
 use russet_resp::Args;
 
-/// A command or subcommand; its number is its index in the table, or after it if reserved.
+/// A command or subcommand. The number is the index in the table, or an index after the table for a
+/// reserved command.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandFacts {
     /// `get`, `config|get`.

@@ -77,7 +77,8 @@ impl Object {
         Object { out, escapes }
     }
 
-    /// Writes the name of a member; the caller appends its value to what is returned.
+    /// Writes the name of a member and returns the text, to which the caller appends the member's
+    /// value.
     pub fn name(&mut self, name: &str) -> &mut Vec<u8> {
         if self.out.len() > 1 {
             self.out.push(b',');

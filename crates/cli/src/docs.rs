@@ -134,7 +134,7 @@ fn words(list: &ReplyValue, between: &str) -> String {
     all.collect::<Vec<_>>().join(between)
 }
 
-/// An argument: its token, its name or its parts, whether it may be left out or repeated.
+/// An argument as text: the token, the name or the parts, and whether it is optional or repeated.
 fn word(argument: &ReplyValue) -> String {
     let fact = |name| {
         get(argument, name)

@@ -31,7 +31,8 @@ pub(crate) enum Mode {
     LatencyHistory,
     Stat,
     BigKeys,
-    /// A script's file; the words after the options are its keys, a comma, its arguments.
+    /// A script's file. The words after the options are the script's keys, a comma, and its
+    /// arguments.
     Eval(PathBuf),
     Help,
     Version,

@@ -417,7 +417,7 @@ impl Cluster {
         self.log(Level::Warning, text);
     }
 
-    /// A node for the log: its id, with its human name, if any.
+    /// A node for the log: the id, and the human name, if any.
     pub(super) fn called(&self, at: NodeIndex) -> String {
         let node = &self.nodes[at];
         format!(

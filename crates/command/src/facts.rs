@@ -31,7 +31,8 @@ bitflags! {
         const ACTS = 1 << 7;
         /// As `SHOWS`, unless argument 2 is RESET.
         const MAY_RESET = 1 << 8;
-        /// Needs a connection of its own, or the console has other calls for the same purpose.
+        /// The command needs its own connection, or the console has other calls for the same
+        /// purpose.
         const NOT_IN_CONSOLE = 1 << 9;
         /// Begins the effect of ASKING, which ends after each other command.
         const BEGINS_ASKING = 1 << 10;

@@ -6,7 +6,7 @@
 
 use super::Access;
 
-/// A key argument: its position and its access (empty: unknown).
+/// A key argument: the position and the access (empty: unknown).
 pub type KeyAt = (usize, Access);
 
 /// SORT has the longest list of key specs.

@@ -117,8 +117,8 @@ bitflags! {
         const TAKES_OVER = 1 << 35;
         /// The reply is sent to the primary that this server follows (REPLCONF GETACK).
         const REPLIES_TO_PRIMARY = 1 << 36;
-        /// Meets keys that the arguments do not name: each removal of an expired key among them is
-        /// a unit of its own, not a part of the command's unit.
+        /// The command meets keys that the arguments do not name: the removal of an expired key
+        /// among them is a separate unit, not a part of the command's unit.
         const MEETS_ANY_KEY = 1 << 37;
         /// Runs a script, however the script is named.
         const SCRIPT_RUNNER = 1 << 38;

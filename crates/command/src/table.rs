@@ -50,8 +50,8 @@ impl<H> Row<H> {
         self.plan.has_keys()
     }
 
-    /// The keys in `args`, which must be this command's in full and as many as its arity admits,
-    /// each with its access. A container has none: ask its subcommand's row.
+    /// The keys in `args`, each with its access. `args` must be all of this command's arguments, as
+    /// many as the arity admits. A container has no keys: ask the subcommand's row.
     pub fn keys(&self, args: Args<'_>) -> Result<Keys, BadKeys> {
         self.plan.keys(args)
     }

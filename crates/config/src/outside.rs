@@ -76,9 +76,9 @@ impl Config {
         self.given.clone_from(&other.given);
     }
 
-    /// Reads the secrets' files into the directives that they stand for; `is_set`: whether a
-    /// directive has a line of its own. For each file the directive's name, or why it cannot be
-    /// read.
+    /// Reads the secrets' files into the directives that the files stand for. `is_set`: whether a
+    /// line sets a directive. Returns for each file the directive's name, or the reason why the
+    /// file cannot be read.
     pub(super) fn read_secrets(
         &mut self,
         is_set: impl Fn(&str) -> bool,

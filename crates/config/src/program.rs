@@ -184,7 +184,7 @@ impl TlsFiles {
         };
         let has_authorities =
             !config.tls_ca_cert_file.is_empty() || !config.tls_ca_cert_dir.is_empty();
-        // Without authorities its certificate may be its own authority.
+        // Without authorities the certificate may be its own authority.
         let ca_file = if has_authorities {
             &config.tls_ca_cert_file
         } else {
@@ -799,7 +799,7 @@ Examples:
   russet doctor                         diagnose this machine and its server
   russet man | man -l -                 the man page; russet completions bash, zsh or fish";
 
-/// The line before those of [`AFTER_HELP`]'s examples, which are its last.
+/// The line before the examples at the end of [`AFTER_HELP`].
 const EXAMPLES: &str = "Examples:\n";
 
 /// A shell's completions: the fixed part, and every directive as an option.

@@ -504,8 +504,8 @@ impl Reader {
 }
 
 impl Config {
-    /// The number of databases: in a cluster of Valkey's kind by a directive of its own, in a
-    /// cluster of Redis's kind 1.
+    /// The number of databases: a cluster in Valkey's dialect has a separate directive, a cluster
+    /// in Redis's dialect has 1.
     pub fn databases_served(&self) -> u32 {
         match (self.cluster_enabled, self.dialect) {
             (false, _) => self.databases,

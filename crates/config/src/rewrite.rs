@@ -84,7 +84,7 @@ impl Config {
             if self.is_given(directive) {
                 continue;
             }
-            // A node of a cluster knows its primary from its own file.
+            // A node of a cluster takes its primary from nodes.conf.
             let is_unused = foreign.is_some_and(|f| f.unused.contains(&directive.name))
                 || self.is_replaced_file(directive.name)
                 || self.cluster_enabled && directive.name == "replicaof";

@@ -138,8 +138,8 @@ impl<'b> Head<'_, 'b> {
     }
 }
 
-/// The bytes of an answer. `lines`: its header lines, each with its end. The answer to HEAD has the
-/// length of the body among them, but no body.
+/// The bytes of an answer. `lines`: the header lines, each with its end. The answer to HEAD has the
+/// length of the body among its lines, but no body.
 pub fn answer(
     Status(code, words): Status,
     lines: fmt::Arguments<'_>,

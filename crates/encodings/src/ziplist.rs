@@ -89,8 +89,8 @@ impl<'a> Ziplist<'a> {
     }
 }
 
-/// The entry that starts `bytes`: its value, the length of the previous entry as written in it, its
-/// length.
+/// The entry that starts `bytes`: the value, the length of the previous entry as this entry has it,
+/// and the length of the entry.
 fn entry(bytes: &[u8]) -> Option<(Entry<'_>, usize, usize)> {
     let (back, head) = match *bytes.first()? {
         WIDE => (

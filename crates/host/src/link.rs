@@ -165,7 +165,7 @@ impl Link {
                 Err(error) => Step::Refused(russet_base::text::system_text(&error)),
             };
         }
-        // Messages of this turn wait for its end; TLS may have bytes of its own.
+        // The messages of this turn wait for the turn's end; TLS may have bytes to send by itself.
         if (self.is_armed || self.unsent == 0) && self.send(registry).is_err() {
             return Step::Closed;
         }

@@ -103,10 +103,10 @@ impl ConnectAttempt {
         })
     }
 
-    /// Continues: after `wake`, and after each event for `token`, under which its sockets are
-    /// registered. Returns the stream once it is ready to be written, registered for reading.
+    /// Continues: after `wake`, and after each event for `token`, under which the sockets are
+    /// registered. Returns the stream when it is ready to be written, registered for reading.
     ///
-    /// Error: no address is left; it is the failure of the last address.
+    /// Error: no address is left; the error is the failure of the last address.
     pub fn advance(&mut self, registry: &Registry, token: Token) -> io::Result<Option<Stream>> {
         loop {
             let stepped = match std::mem::replace(&mut self.stage, ConnectStage::Over) {

@@ -110,8 +110,8 @@ pub fn await_stream(stream: &Stream, to_write: bool, timeout_ms: u32) -> bool {
     poll(&mut asked, Some(&timeout)).is_ok_and(|ready| ready > 0)
 }
 
-/// A read of a socket. The system call is made here: that of the C library may end its thread
-/// (`pthread_cancel`), and to allow that costs 2 % of a request's time, with both calls.
+/// A read of a socket. The system call is made here, because the C library's call may end the
+/// thread (`pthread_cancel`), and allowing that costs 2 % of a request's time, with both calls.
 #[inline]
 fn receive(socket: impl AsFd, into: &mut [u8]) -> io::Result<usize> {
     let (n, _) = rustix::net::recv(socket, into, RecvFlags::empty())?;

@@ -50,8 +50,8 @@ pub fn places(pid: u32, like: &Target) -> io::Result<Vec<Target>> {
     Ok(found)
 }
 
-/// The process of this machine that listens on the port: its name and id. `None`: no process
-/// listens, or this user may not see its files.
+/// The name and the id of the process of this machine that listens on the port. `None`: no process
+/// listens, or this user may not see the process's files.
 pub fn holder(port: u16) -> Option<(String, u32)> {
     let mut inodes = HashSet::new();
     for name in ["tcp", "tcp6"] {

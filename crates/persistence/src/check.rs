@@ -172,7 +172,7 @@ impl Loader for Report {
 }
 
 impl Report {
-    /// Reads a file to its end or its first fault.
+    /// Reads a file to the end or to the first fault.
     fn of(path: &Path, with_stats: bool) -> Report {
         let mut report = Report {
             path: path.into(),
@@ -242,7 +242,8 @@ enum CheckError {
     Damaged(#[from] RdbError),
 }
 
-/// Reads a file to its end or its first fault: returns the report, and whether it is whole.
+/// Reads a file to the end or to the first fault; returns the report, and whether the file is
+/// whole.
 pub fn check_rdb(path: &Path, with_stats: bool) -> (String, bool) {
     let report = Report::of(path, with_stats);
     let is_sound = report.error.is_none();

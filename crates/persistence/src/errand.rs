@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use russet_base::threads;
 use russet_base::wake::Wake;
 
-/// See the module. If dropped before its end, the work continues and its result is lost.
+/// See the module. If an errand is dropped before its end, the work continues and the result is
+/// lost.
 pub struct Errand<T> {
     end: Arc<Mutex<Option<T>>>,
     thread: JoinHandle<()>,

@@ -318,7 +318,7 @@ impl Spool {
         self.0.shared.memory_bytes()
     }
 
-    /// A view of its memory, which lasts as long as its last reader.
+    /// A view of the spool's memory, which lasts as long as the last reader.
     pub fn usage(&self) -> SpoolUsage {
         SpoolUsage(Arc::downgrade(&self.0.shared))
     }

@@ -82,9 +82,9 @@ impl Broadcast {
         !self.news.is_empty()
     }
 
-    /// Calls the last argument for each client with its changed keys, then forgets them. `spares`:
-    /// whether a client does not want notifications of its own changes; `may_see`: whether it may
-    /// know of a key. O(news), sorted by prefix and key.
+    /// Calls the last argument for each client with the changed keys, then forgets the keys.
+    /// `spares`: whether a client does not want notifications of its own changes; `may_see`:
+    /// whether a client may know of a key. O(news), sorted by prefix and key.
     pub fn take_news(
         &mut self,
         spares: impl Fn(ClientId) -> bool,

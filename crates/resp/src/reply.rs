@@ -136,7 +136,7 @@ pub struct Mark {
     pieces: usize,
 }
 
-/// The beginning of a reply with a limit of its own: over that, only the bytes from here on are
+/// The beginning of a reply with its own limit: above the limit, only the bytes from here on are
 /// dropped.
 #[derive(Clone, Copy, Debug)]
 struct ReplyFloor {
@@ -162,14 +162,14 @@ impl BoundedReply {
     }
 }
 
-/// The length of a reply with a limit of its own, against that limit.
+/// The length of a reply with its own limit, against that limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     /// At most as long as the limit.
     Within,
     /// Longer, and all of it is there.
     Over,
-    /// Longer, and nothing of the reply is there.
+    /// The reply exceeded the limit, and none of it is kept.
     Cut,
 }
 
@@ -1001,8 +1001,8 @@ impl Reply {
         !self.pieces.is_empty()
     }
 
-    /// Gives pending output away in its order, without copying what is shared; no further part once
-    /// `max` bytes have gone. Returns their number. Invalidates all marks.
+    /// Gives pending output away in its order, without copying shared parts; gives no further part
+    /// when `max` bytes have gone. Returns the number of bytes. Invalidates all marks.
     pub fn give_away(&mut self, max: usize, mut take: impl FnMut(Part<'_>)) -> usize {
         let mut given = 0;
         while given < max && !self.is_empty() {

@@ -294,7 +294,7 @@ fn bulks(
 enum NoBulk {
     /// The length line is incomplete, or malformed.
     Stopped(ParseStep),
-    /// Not all bytes of this span, and its line end, are there.
+    /// Some bytes of this span, or its line end, are still missing.
     Begun(Span),
 }
 

@@ -231,7 +231,7 @@ struct Scanner<'c> {
     at: usize,
     /// Open parentheses.
     depth: usize,
-    /// Open tail calls: where the call begins, its depth, its wrapper.
+    /// Open tail calls: the place where the call begins, the depth, and the wrapper.
     tails: Vec<(usize, usize, Wrap)>,
     /// Cache: names, and whether the script declares a local of the same name.
     shadowed: Vec<(&'c [u8], bool)>,

@@ -395,8 +395,9 @@ impl Host for Clock {
 mod tests {
     use super::*;
 
-    /// Each function used to be compared with all others: with its own library's when registered,
-    /// with the names of the replaced library when its name was checked.
+    /// Regression: each function was compared with all others, both with the functions of its
+    /// library at its registration and with the names of the replaced library at the check of its
+    /// name.
     #[test]
     fn loading_a_library_costs_as_much_as_it_has_functions() {
         let took = |n: usize| {

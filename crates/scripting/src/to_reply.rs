@@ -327,7 +327,7 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
 }
 
 const TOO_DEEP: &[u8] = b"ERR reached lua stack limit";
-/// Stack slots that a table needs beside its own, without the slots of its elements.
+/// Stack slots that a table needs for itself, without the slots of its elements.
 const TABLE_ROOM: i32 = 5;
 
 /// Fields that name the type of their table, if the value is of this kind.

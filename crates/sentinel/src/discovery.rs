@@ -102,7 +102,7 @@ fn learn(shared: &mut Shared, primary: &mut Primary, hello: &Hello) {
     }
 }
 
-/// Makes sure that the sender is known by its address. False: its address cannot be used, or there
+/// Makes sure that the sender is known by its address. False: the address cannot be used, or there
 /// are too many Sentinels.
 fn meet(
     shared: &mut Shared,
@@ -188,7 +188,8 @@ fn evict_from(
     }
 }
 
-/// Moves a Sentinel to its new address in the other primaries' groups, and begins its link anew.
+/// Moves a Sentinel to its new address in the groups of the other primaries, and begins the link
+/// again.
 fn move_everywhere(
     shared: &mut Shared,
     primary: &Primary,

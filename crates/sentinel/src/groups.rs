@@ -42,7 +42,7 @@ pub(crate) fn add_replica(
 ) -> Option<Vec<u8>> {
     let name = address.with_port(shared.globals.announce_hostnames);
     let mut replicas = primary.replicas.values();
-    // It may have another name: that of its host, from before the host was resolved.
+    // The replica may have another name: its host's name, from before the host was resolved.
     let is_known = replicas.any(|replica| replica.node.watch.address.is_same(&address));
     if is_known || primary.replicas.contains_key(&name) {
         return None;
@@ -64,8 +64,8 @@ pub(crate) fn report_replica(shared: &mut Shared, primary: &Primary, name: &[u8]
     reporter.member(shared, Level::Notice, "+slave", its, "");
 }
 
-/// The link to a Sentinel: that of another primary's group, if it is watched there, too; otherwise
-/// the link over which it was asked for its run id, or a new link.
+/// The link to a Sentinel: the link in another primary's group, if the Sentinel is watched there,
+/// too; otherwise the link over which it was asked for its run id, or a new link.
 pub(crate) fn link_to_peer(
     shared: &mut Shared,
     others: &Primaries,

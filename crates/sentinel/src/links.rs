@@ -25,7 +25,7 @@ pub enum ConnKind {
     Subscription,
 }
 
-/// An instance: a primary by its name, and a member of its group.
+/// An instance: the name of a primary, and a member of the primary's group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub primary: Vec<u8>,

@@ -76,9 +76,9 @@ pub fn tend(shared: &mut Shared, primary: &mut Primary) {
     tend_one(shared, &mut node.watch, &due);
     for (name, replica) in replicas {
         let node = &mut replica.node;
-        // A replica that lost its primary is watched closely: it may be promoted, by us or by
-        // others. While roles change, a new role is seen soon; and a replica's offset is asked for
-        // once its primary is down.
+        // The Sentinel watches a replica that lost its primary closely, because this Sentinel or
+        // another may promote it: it sees new roles soon while roles change, and it asks for a
+        // replica's offset when the primary is down.
         let is_changing = matches!(replica.reconf, Reconf::Sent(_) | Reconf::InProgress);
         let is_old = node
             .info_at

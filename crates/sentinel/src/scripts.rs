@@ -76,7 +76,7 @@ impl Scripts {
         self.jobs.iter().filter(|job| job.runs()).count()
     }
 
-    /// Queues a script with its arguments and its input.
+    /// Queues a script with arguments and input.
     pub fn schedule(&mut self, argv: Vec<Vec<u8>>, input: Vec<u8>) {
         self.last_id += 1;
         self.jobs.push_back(Job {

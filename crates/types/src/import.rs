@@ -43,7 +43,7 @@ impl ListImport {
         self.0.append_pack(pack);
     }
 
-    /// Appends a single large element, as a node of its own.
+    /// Appends a single large element as a separate node.
     pub fn plain(&mut self, element: &[u8]) {
         self.0.append_plain(element);
     }

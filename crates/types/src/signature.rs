@@ -34,7 +34,7 @@ impl Signature {
         self.follow(entry.bytes(&mut itoa::Buffer::new()));
     }
 
-    /// Combines an element that has a signature of its own, and whose order is irrelevant.
+    /// Combines an element that already has a signature, and whose order is irrelevant.
     pub fn join_signed(&mut self, one: Signature) {
         self.join(&one.0);
     }

@@ -30,8 +30,9 @@ pub trait Content: Clone {
         None
     }
 
-    /// Offers its blocks to be moved, those of about `n` items from a position on, 0 at first;
-    /// returns where to continue, or `None` at the end. Most have few blocks, and offer them all.
+    /// Offers the value's blocks to be moved: the blocks of about `n` items from position `at` on,
+    /// which is 0 at first. Returns the position where to continue, or `None` at the end. Most
+    /// values have few blocks, and offer all of them.
     fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64>;
 
     /// Panics if an invariant is broken.

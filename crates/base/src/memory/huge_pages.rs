@@ -325,8 +325,8 @@ mod tests {
 
     #[test]
     fn a_growing_arena_has_huge_pages() {
-        // A thread and an arena of its own: nothing is mapped already, and other tests find theirs
-        // as before.
+        // A separate thread with a separate arena: nothing is mapped there before, and other tests
+        // find their arenas unchanged.
         let grow = || {
             use_new_arena();
             grow_by_huge_pages().expect("jemalloc");

@@ -74,7 +74,7 @@ pub(crate) fn pipe(link: &mut Link, options: &Options) -> Result<u8, ErrorLine> 
             let is_sent = || sender.is_finished();
             let is_ended = await_last(link, options, &mark, &mut counts, is_sent)?;
             if is_ended {
-                // All was sent, and its line comes before that of the end.
+                // The sender has sent everything, and its line comes before the line of the end.
                 let _ = sender.join();
             }
             is_ended

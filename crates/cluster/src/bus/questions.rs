@@ -218,8 +218,9 @@ impl Cluster {
         }
     }
 
-    /// Gives a member the token that its message lacked: by our link, which leads to its address,
-    /// no matter which node sent the message. `its`: the token that the message carried.
+    /// Gives a member the token that a message of this member lacked. The token goes by our link,
+    /// which leads to the member's address, no matter which node sent the message. `its`: the token
+    /// that the message carried.
     fn send_token(&mut self, to: NodeIndex, its: &Token, kind: u8, content: &[u8]) {
         let mut refused = vec![kind];
         refused.extend(content.first_chunk::<8>().into_iter().flatten());

@@ -12,7 +12,7 @@ use russet_resp::Reply;
 
 impl Cluster {
     /// An array of maps: slots as a flat array of ranges, nodes as maps, nodes with slots first;
-    /// Valkey also the shard's id. A failed primary stays in its shard beside its successor.
+    /// for Valkey also the shard's id. A failed primary stays in the shard beside the new primary.
     /// O(nodes * log(nodes)).
     pub(super) fn show_shards(&self, viewer: Viewer, reply: &mut Reply) -> CommandOutcome {
         let mut shards: BTreeMap<&NodeId, Vec<&ClusterNode>> = BTreeMap::new();

@@ -23,7 +23,7 @@ use crate::message::{Ip, NodeFlags, NodeId, SLOTS, SlotMap, is_plain_text};
 const BUS_PORT_OFFSET: u16 = 10_000;
 
 impl NodesConf {
-    /// The state of a node without a file: its id and its shard's come from `seed`.
+    /// The state of a node without a file: `seed` gives the ids of the node and of its shard.
     pub fn fresh(seed: u64) -> NodesConf {
         let mut random = SmallRng::seed_from_u64(seed);
         let me = SavedNode {
@@ -111,8 +111,8 @@ impl ConfReader {
         Ok(())
     }
 
-    /// Each slot has one owner: the first line that names it, as in Redis. A range from its end to
-    /// its begin has no slots.
+    /// Each slot has one owner: the first line that names the slot, as in Redis. A range whose end
+    /// is below its begin has no slots.
     fn take(&mut self, (first, last): (u16, u16), own: &mut SlotMap) {
         for slot in first..=last {
             if !self.taken.contains(slot) {

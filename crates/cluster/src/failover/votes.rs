@@ -41,7 +41,7 @@ impl Cluster {
         if self.out.has_failed() {
             return Err("votes cannot be saved".into());
         }
-        // Its own header has raised our epoch to at least its.
+        // The header of the request has already raised our epoch to at least the request's epoch.
         if header.current_epoch < current {
             let asked = header.current_epoch;
             return Err(format!("reqEpoch ({asked}) < curEpoch({current})"));

@@ -109,11 +109,11 @@ pub struct ClusterNode {
 pub(crate) struct NodeObservations {
     pub current_epoch: u64,
     pub(crate) state_is_fail: bool,
-    /// The newest time in its last gossip minus our wall clock, milliseconds: at most how far its
-    /// clock is ahead of ours, if it is.
+    /// The newest time in the node's last gossip minus our wall clock, in milliseconds: a bound of
+    /// how far the node's clock is ahead of ours.
     pub(crate) clock_ahead_ms: Option<i64>,
-    /// When its header last had the slots that we know it, or its primary, to serve; and its offset
-    /// then.
+    /// The last time when the node's header had the slots that, as far as we know, this node or its
+    /// primary serves; and the node's offset then.
     pub agreed: Option<(i64, u64)>,
     /// How many slots it claims otherwise than we see it, the first of them, and since when.
     pub(crate) disputed: Option<(usize, u16, i64)>,

@@ -110,8 +110,8 @@ impl Framer {
         Ok(Some(std::mem::take(&mut self.part)))
     }
 
-    /// Fills `part` to this length, as far as the input goes. It grows with what has come, not to
-    /// what was announced.
+    /// Fills `part` to this length, as far as the input goes. `part` grows with the received bytes,
+    /// not to the announced length.
     fn take(&mut self, input: &mut &[u8], len: usize) {
         let missing = len.saturating_sub(self.part.len()).min(input.len());
         let (taken, rest) = input.split_at(missing);

@@ -58,7 +58,7 @@ impl Kind {
     }
 }
 
-/// The sender of a message, its state and its claims.
+/// The sender of a message, with the sender's state and claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'m> {
     /// The id of the node that speaks.

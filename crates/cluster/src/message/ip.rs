@@ -13,7 +13,7 @@ pub struct Ip {
 }
 
 impl Ip {
-    /// The length of its field in messages, with the NUL at its end.
+    /// The length of an address field in messages, with the NUL at the end.
     pub(super) const FIELD: usize = 46;
 
     pub const UNKNOWN: Ip = Ip {

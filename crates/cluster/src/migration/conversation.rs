@@ -50,7 +50,7 @@ pub enum Answer {
 
 /// The events of a migration. See the module.
 pub(super) trait Conversation: std::fmt::Debug {
-    /// The name of its state, in the words of its dialect.
+    /// The name of the conversation's state, in the words of the dialect.
     fn state(&self) -> &'static str;
 
     /// Details that Redis's way appends to `last_error`.

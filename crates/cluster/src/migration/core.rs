@@ -185,7 +185,7 @@ impl Migrations {
         });
     }
 
-    /// A reply by a link that expects replies: a status without its `+`, or an error without its
+    /// A reply on a link that expects replies: a status without the `+`, or an error without the
     /// `-`.
     pub fn reply(
         &mut self,
@@ -266,7 +266,7 @@ impl Migrations {
         });
     }
 
-    /// Whether this migration has all keys of its slots and waits for its claim (`Action::Take`).
+    /// Whether this migration has all keys of its slots and waits for the claim (`Action::Take`).
     pub fn awaits_claim(&self, name: Name) -> bool {
         let job = self.named(name).map(|at| &self.jobs[at]);
         job.is_some_and(|job| job.head.outcome.is_none() && job.talk.awaits_claim())
@@ -386,9 +386,9 @@ impl Migrations {
         });
     }
 
-    /// The primary's history has another id: it has started again, or another replica has taken its
-    /// place. Either way it has forgotten its imports; imports that it has begun since follow in
-    /// the stream.
+    /// The primary's history has another id, because the primary has started again, or another
+    /// replica has taken its place. In both cases the primary has forgotten its earlier imports;
+    /// later imports follow in the stream.
     pub fn history_changed(&mut self, around: &dyn MigrationContext) {
         self.all(around, |talk, _| {
             if talk.is_open_import() {

@@ -194,7 +194,8 @@ impl Migrations {
             Some(owner) if owner == me => Fate::Returns,
             _ => Fate::Stays,
         });
-        // A node that has taken slots from the claimer has a claim of its own to be acknowledged.
+        // A node that has taken slots from the claimer waits for an acknowledgement of its own
+        // claim.
         for kept in std::mem::take(&mut self.kept) {
             for (owner, slots) in by_owner(around, &kept.slots) {
                 let mut its = RetainedSlots { slots, ..kept };

@@ -117,7 +117,7 @@ impl Conversation for PullSource {
         if self.channel == Some(link) && self.is_channel_complete {
             return Ok(());
         }
-        // The target closes the main link after its claim, which may be on its way.
+        // The target closes the main link after its claim, so the claim may be on its way.
         if self.state == PullSourceState::StreamEof {
             return Ok(());
         }

@@ -166,7 +166,7 @@ impl Conversation for PushSource {
 
     fn closed(&mut self, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
         match self.state {
-            // The target has all keys and the grant; its claim may be on its way.
+            // The target has all keys and the grant, so its claim may be on its way.
             PushSourceState::FailoverGranted => Ok(()),
             _ => lost("target"),
         }

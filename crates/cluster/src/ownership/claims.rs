@@ -75,7 +75,7 @@ impl Cluster {
             node.flags
                 .remove(NodeFlags::PRIMARY | NodeFlags::MIGRATE_TO);
             node.flags.insert(NodeFlags::REPLICA);
-            // By then its header has the claims of its new primary.
+            // By then the node's header has the claims of the new primary.
             if let Some(primary) = primary.filter(|&primary| primary != ME)
                 && header.config_epoch > self.nodes[primary].config_epoch
                 && self.nodes[primary].is_replica()
@@ -274,8 +274,8 @@ impl Cluster {
         }
     }
 
-    /// Slots that a primary has left out of its claim stay its own until another claims them; but
-    /// in Valkey the importer takes a slot at once that its source gives up.
+    /// Slots that a primary has left out of a claim stay this primary's until another node claims
+    /// them. With Valkey, however, the importer takes a slot at once when the source gives it up.
     fn mark_unclaimed(&mut self, claimer: NodeIndex, slots: Slots<'_>) -> bool {
         let has = |slot: &u16| !slots.contains(*slot);
         let left_out: Vec<u16> = self.nodes[claimer].slots.iter().filter(has).collect();

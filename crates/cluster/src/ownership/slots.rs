@@ -101,9 +101,9 @@ pub fn ranges(slots: impl IntoIterator<Item = u16>) -> Vec<(u16, u16)> {
 pub(crate) struct Owners {
     owners: Box<[Option<NodeIndex>]>,
     pub bound: usize,
-    /// How many times this node, or its primary, has got a slot, or left a slot without an owner. A
-    /// slot that another node has taken is not counted: its claim is newer than ours, which a crash
-    /// would bring back.
+    /// The number of times that this node, or its primary, has got a slot, or has left a slot
+    /// without an owner. A slot that another node has taken does not count, because that node's
+    /// claim is newer than ours, and a crash would bring ours back.
     pub(crate) gains: u64,
     /// `gains`, but for the slots that SETSLOT gave since the last tick: these slots are synced
     /// with the next tick, the others before anything else is sent, so that moving many slots, each

@@ -323,8 +323,8 @@ fn a_node_of_rediss_kind_writes_no_marks() {
     assert_eq!(net.nodes[0].core.open_slots_text(), None);
 }
 
-/// The replicas of a primary that follows the taker of its last slot follow it too: none is left
-/// without a primary.
+/// The replicas of a primary that follows the taker of its last slot follow the taker, too, so that
+/// no replica stays without a primary.
 #[test]
 fn replicas_go_along_with_the_last_slot() {
     for dialect in [Redis, Valkey] {
@@ -402,9 +402,9 @@ fn changes_of_slots_and_epochs_reach_all_at_once() {
     }
 }
 
-/// A node saved a claim of slots and died before another node received it. It was back after its
-/// source served the slots again, and its claim won: all that clients had written at the source was
-/// lost.
+/// Regression: a node saved a claim of slots and died before another node received the claim. The
+/// node came back after the source served the slots again, and its claim won, so all writes of
+/// clients at the source were lost.
 #[test]
 fn slots_that_stay_are_not_lost_to_a_claim_that_comes_late() {
     for dialect in [Redis, Valkey] {

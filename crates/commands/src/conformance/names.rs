@@ -21,7 +21,7 @@ fn files(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// A file of the server: its path there, and its code without its own tests, which are last in a
+/// A file of the server: the path there, and the code without the file's tests, which are last in a
 /// file and may use everything.
 struct Code {
     inside: PathBuf,

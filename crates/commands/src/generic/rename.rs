@@ -155,7 +155,8 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Whether Redis copies values of a type: those of its own, and of the modules whose types say how.
+/// Whether Redis copies values of a type: Redis's own types, and types of modules that define a
+/// copy.
 fn is_copied_by_redis(kind: Type) -> bool {
     !matches!(
         kind,
@@ -198,8 +199,8 @@ fn writer_of_effects(value: &ValueView<'_>) -> RdbWriter {
     writer
 }
 
-/// The copy of a large value, which is made in slices: first its blocks, then its payload for the
-/// log and replicas. If a command has changed the value between two slices, the copy begins anew.
+/// The copy of a large value, made in slices: first the blocks, then the payload for the log and
+/// replicas. If a command changes the value between two slices, the copy begins again.
 struct LargeCopy {
     copy: AnyContainer,
     /// Where the next piece of blocks is; `None`: all are copied.

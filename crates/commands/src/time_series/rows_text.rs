@@ -174,7 +174,7 @@ pub(super) fn reply_sample(reply: &mut Reply, timestamp: u64, value: f64) {
     reply.raw(&line[..len]);
 }
 
-/// Appends a value with its type and its line's end.
+/// Appends a value with its type and the line's end.
 fn add_value(out: &mut Vec<u8>, value: f64, is_resp3: bool) {
     if is_resp3 {
         out.push(b',');

@@ -153,7 +153,7 @@ impl Special for KeyspaceEvents {
     fn text(&self) -> Vec<u8> {
         let mut text = Vec::new();
         let mut printed = self.0;
-        // Redis has no letter for path hashes: all of its own are `A`.
+        // Redis has no letter for path hashes: `A` means all of Redis's classes.
         if printed.contains(ALL - EventClass::PATHHASH) {
             text.push(b'A');
             printed -= ALL | Self::HIDDEN;

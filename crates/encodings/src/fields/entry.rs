@@ -201,7 +201,7 @@ pub(super) unsafe fn moved(word: Word, mover: &mut Mover) -> Option<Word> {
     if word.raw() & FAR != 0 {
         // SAFETY: alive.
         let at = unsafe { value_at(word) }.cast::<u64>();
-        // SAFETY: a far entry ends with the word of its own blob, which is written back there.
+        // SAFETY: a far entry ends with the word of its blob, and the word is written back there.
         let mut blob = unsafe { Blob::from_word(at.read_unaligned()) };
         blob.relocate(mover);
         // SAFETY: as above.

@@ -228,7 +228,7 @@ impl Index {
         self.attach(id, &levels);
     }
 
-    /// Brings a placement to its end, and returns its candidates by level; searches once more if no
+    /// Brings a placement to its end, and returns the candidates by level; searches once more if no
     /// candidate is left.
     fn finish(&self, placement: &mut Placement, except: Option<u32>) -> Vec<Vec<Near>> {
         assert_eq!(placement.query.parameters(), self.parameters());

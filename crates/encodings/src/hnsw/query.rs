@@ -59,8 +59,8 @@ impl Query {
         }
     }
 
-    /// Takes a vector's stored form: [`Parameters::vector_bytes`] bytes, with its l2 norm and,
-    /// for Q8, its range (else not kept).
+    /// Takes a vector in its stored form: [`Parameters::vector_bytes`] bytes with the l2 norm and,
+    /// for Q8, the range (else not kept).
     pub(crate) fn from_stored(
         parameters: &Parameters,
         vector: &[u8],

@@ -42,7 +42,7 @@ impl Quicklist {
         self.merge_around(beside);
     }
 
-    /// Splits a listpack before its element `offset`, which is not its first.
+    /// Splits a listpack before element `offset`, which is not the first element.
     fn split(&mut self, at: usize, offset: usize) {
         let rest = self.edit(at, |node| {
             let (count, pack) = node.pack_mut().expect("several elements");

@@ -39,7 +39,7 @@ const TEXT_MAX: usize = 64;
 const COUNTERS_LEN: usize = 1 << 12;
 /// How often a text is seen before it gets a number.
 const REPEATS_MIN: u32 = 4;
-/// Bits of a counter's count, below those of its text's hash.
+/// The bits of a counter's count, below the bits of the text's hash.
 const COUNT_BITS: u32 = 8;
 
 /// Widths of a column that has none, and of a column that has seen no value for which the width

@@ -210,9 +210,9 @@ impl Deref for SchemaRef {
     #[inline]
     fn deref(&self) -> &Schema {
         let schema = SLOTS[usize::from(self.0)].load(Ordering::Acquire);
-        // SAFETY: the slot holds a schema while this reference exists (invariant 1), and schemas
-        // are not changed except for their count, which is atomic, and `common`, which has a lock
-        // and atomics of its own.
+        // SAFETY: the slot holds a schema while this reference exists (invariant 1). Schemas do not
+        // change, except for the count, which is atomic, and `common`, which has a lock and
+        // atomics.
         unsafe { &*schema }
     }
 }

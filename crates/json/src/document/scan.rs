@@ -304,7 +304,7 @@ pub(super) fn number_at(bytes: &impl Digits, at: &mut usize) -> Result<ScannedNu
     if whole == 0 || (begins_with_zero && whole > 1) {
         return Err(GaveUp);
     }
-    // Of zeros, the negative zero is a float of its own.
+    // The negative zero is a float, and differs from zero.
     let is_plain = value > 0 || !is_negative;
     let signed = |value: u64| {
         if is_negative {

@@ -308,8 +308,8 @@ fn arrays_relate<'a, V: View<'a>>(
     }
 }
 
-/// Whether something holds for the length of any value; a list that a function makes has a length
-/// of its own.
+/// Whether a condition holds for the length of any value; a list that a function makes has a
+/// length, too.
 fn any_length<'a, V: View<'a>>(
     value: &Value<'_, V>,
     holds: impl Fn(usize) -> bool,

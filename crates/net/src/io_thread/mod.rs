@@ -160,9 +160,9 @@ impl IoThread {
         tasks + rings + Worker::OWN_BYTES + self.connections * Worker::CONNECTION_BYTES
     }
 
-    /// Memory for replies on their way through the thread, beyond its memory from the start, and
-    /// without the replies of its connections: task batches, and replies of connections that it is
-    /// to close. O(free task batches, and these connections).
+    /// The memory for replies on their way through the thread: task batches, and replies of
+    /// connections that the thread will close. The thread's initial memory and the replies of its
+    /// connections do not count. O(free task batches, and these connections).
     pub fn memory_bytes(&self) -> usize {
         let closed = self.figures.closed.load(Ordering::Relaxed);
         let closing = self.closing.iter().rev();

@@ -83,8 +83,9 @@ pub struct TlsLink {
     /// The peer has closed its side.
     is_ended: bool,
     has_failed: bool,
-    /// An error after records that were sound, whose data is read first. Redis's primary sends such
-    /// a record after a snapshot that its child has sent: the numbers of its records are old then.
+    /// An error after valid records, whose data the caller reads first. Redis's primary sends such
+    /// a record after a snapshot that its child has sent, because the record numbers of the primary
+    /// are old then.
     failure: Option<io::Error>,
 }
 

@@ -336,8 +336,8 @@ fn authorities_alone(
 }
 
 impl Materials {
-    /// Builds everything; `now` in Unix seconds. Refuses a certificate outside of its validity, or
-    /// a certificate that does not fit its key.
+    /// Builds everything; `now` in Unix seconds. Refuses a certificate outside of its validity, and
+    /// a certificate that does not fit the key.
     pub fn build(settings: &Settings, files: &Files, now: i64) -> Result<Materials, TlsError> {
         let protocols = ciphers::protocols(&settings.protocols)?;
         let provider = Arc::new(CryptoProvider {

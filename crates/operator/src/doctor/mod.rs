@@ -85,8 +85,8 @@ pub const SETTINGS: &[&str] = &[
     "tcp-backlog",
 ];
 
-/// The checks of a server, made by itself: its INFO, its [`SETTINGS`], and the slowest command of
-/// its slow log, microseconds and words. O(INFO), and some readings of `/proc`.
+/// The checks of a server, made by itself: INFO, the [`SETTINGS`], and the slowest command of the
+/// slow log, in microseconds, with its words. O(INFO), and some readings of `/proc`.
 pub fn findings(
     info: &str,
     settings: impl IntoIterator<Item = (String, String)>,

@@ -161,7 +161,7 @@ impl Saver for BaseFile {
     }
 
     fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: PinnedBytes) {
-        // A checksum of its own: the thread computes it as it writes.
+        // The string gets a separate checksum, because the thread computes it as it writes.
         self.send();
         self.commands.begin_string(db, view.key, text.len());
         let head = std::mem::take(&mut self.commands.out);

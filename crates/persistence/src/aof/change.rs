@@ -98,8 +98,8 @@ pub struct SealedSet {
 }
 
 impl SealedSet {
-    /// Links all of it to `to`, an empty folder on the same file system. A new file of its own
-    /// receives the writes of a server started there.
+    /// Links all files to `to`, an empty folder on the same file system. A new file receives the
+    /// writes of a server that is started there.
     pub fn link(mut self, disk: &Disk, to: &Names) -> Result<(), OpenError> {
         to.make_folder()?;
         for part in self.manifest.parts() {

@@ -97,8 +97,8 @@ impl Disk {
         File::create(path)
     }
 
-    /// Creates an empty file to write and read, and removes its name `path` at once: its space is
-    /// freed with its last handle.
+    /// Creates an empty file to write and read, and removes the name `path` at once: the space is
+    /// freed with the last handle of the file.
     pub(crate) fn create_nameless(&self, path: &Path) -> io::Result<File> {
         self.enter(DiskCall::Create)?;
         let mut options = OpenOptions::new();

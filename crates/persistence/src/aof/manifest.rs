@@ -45,7 +45,7 @@ impl Role {
 pub struct Part {
     /// The file's name, inside the folder.
     pub name: String,
-    /// The number in its name, which grows with each file of its role.
+    /// The number in the file's name, which grows with each file of the role.
     pub(crate) seq: u64,
     /// The part in the set.
     pub role: Role,

@@ -308,8 +308,8 @@ impl<R: Read + Seek> Reader<R> {
         self.buf.drain(..self.pos);
         self.at += self.pos as u64;
         (self.pos, self.summed) = (0, 0);
-        // An incomplete command is parsed again from its start: reads double each time, so that a
-        // long command costs no more than its length.
+        // An incomplete command is parsed again from its start, and reads double each time, so that
+        // a long command costs no more than its length.
         let have = self.buf.len();
         let want = CHUNK.max(have);
         let most = self.readable(self.at + have as u64, want);

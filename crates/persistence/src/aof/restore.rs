@@ -129,9 +129,9 @@ fn restore(from: &Path, until: Option<&Moment>, to: &Path) -> Result<String, Res
     Ok(reported)
 }
 
-/// The command that copies what precedes a fault to a folder of its own, and leaves the set as it
-/// is. `dir`: the folder of the set; `None`: it has no incremental file of this name, as it is the
-/// base or a file without a manifest.
+/// The command that copies the data before a fault to a new folder and leaves the set unchanged.
+/// `dir`: the folder of the set. `None`: the set has no incremental file of this name, because the
+/// file is the base or has no manifest.
 pub fn command_before(dir: &Path, file: &str, offset: u64) -> Option<String> {
     let (_, manifest) = find_set(dir).ok()?;
     let is_incr = manifest.incrs.iter().any(|part| part.name == *file);

@@ -85,7 +85,7 @@ pub enum End {
     Stopped,
 }
 
-/// Reads all files of a plan. It takes as long as its pace requires: for a thread of its own.
+/// Reads all files of a plan. The pace decides how long it takes, so a separate thread runs it.
 pub fn scrub(plan: &Plan, stop: &Arc<AtomicBool>) -> End {
     let pace = Pace {
         due: Instant::now(),

@@ -148,7 +148,7 @@ fn is_empty_base(path: &Path) -> bool {
     read.is_ok() && has_no_keys(&bytes)
 }
 
-/// Whether a snapshot has only notes about itself before its end. Its bytes may end early.
+/// Whether a snapshot has only notes about itself before its end. The bytes may end early.
 fn has_no_keys(bytes: &[u8]) -> bool {
     const NOTE: u8 = 0xfa;
     const END: u8 = 0xff;

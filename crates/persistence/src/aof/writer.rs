@@ -177,8 +177,8 @@ pub struct LogWriter {
     keeps_unsynced: bool,
     /// The database that the stream had selected before the buffer's first byte.
     selected_first: Option<DbIndex>,
-    /// The file's next request must be readable without the requests before it: it selects its
-    /// database, and a line gives its position.
+    /// The next request of the file must be readable without the requests before it: it selects the
+    /// database, and a line gives the position.
     begins: bool,
     /// The history that the stream belongs to.
     id: Option<ReplId>,
@@ -205,7 +205,7 @@ pub struct LogWriter {
     /// The offset at which the next file begins, while it is not open yet: appended bytes are held
     /// back.
     held_from: Option<ReplOffset>,
-    /// The bytes that are to be written after the write on its way, before the next file.
+    /// The bytes to write after the write on its way, before the next file.
     rest: Option<CutRemainder>,
     /// Another component's fsync of the file is under way.
     pub(super) is_synced_elsewhere: bool,

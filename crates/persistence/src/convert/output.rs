@@ -195,8 +195,8 @@ impl<'a, 't> TargetFile<'a, 't> {
         file.end().map_or(Ok(()), |end| end.map(|_| ()))
     }
 
-    /// Ends the file and gives it its name: returns its bytes. `None`: there is no file, because it
-    /// was not wanted or there were obstacles.
+    /// Ends the file and gives it the target name; returns the number of bytes. `None`: there is no
+    /// file, because the caller wanted none or there were obstacles.
     pub fn finish(mut self) -> Result<Option<u64>, ConvertError> {
         if !self.continue_writing() {
             return Ok(None);

@@ -20,7 +20,7 @@ use super::{ConvertError, Obstacles};
 use russet_keyspace::{Cause, DbIndex, ExpiryMode, KeyUse, Keyspace, OwnedValue};
 use russet_types::Limits;
 
-/// Facts of a file that hold for its copy as well. Others are about a server and its stream, which
+/// Facts of a file that also hold for a copy. Other facts are about a server and its stream, which
 /// the copy does not continue.
 const FACTS_KEPT: [&str; 3] = ["ctime", "used-mem", "aof-base"];
 

@@ -69,7 +69,7 @@ pub fn id(name: &str, version: u64) -> u64 {
 /// The id of a value of a module.
 #[derive(Debug)]
 pub struct ModuleId {
-    /// The module's name, or rather that of its type.
+    /// The module's name, or more exactly the name of the module's type.
     pub name: String,
     /// The version of the value's form.
     pub version: u64,

@@ -10,7 +10,7 @@ use super::templates::Templates;
 /// The first version with a checksum.
 const VERSION_CHECKSUM: u16 = 5;
 
-/// Reads a file to its end; returns the length of its content. An error is a fault and its offset.
+/// Reads a file to the end; returns the length of the content. An error is a fault and its offset.
 /// A wrong checksum has the offset of the end, because the damage may be anywhere before it.
 ///
 /// Cost: O(bytes); memory for a window, whatever the file has.

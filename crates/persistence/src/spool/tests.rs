@@ -175,7 +175,7 @@ fn a_spool_fails_with_its_last_reader_or_its_last_writer() {
     drop(spool);
     assert!(reader.peek().is_err());
 
-    // Once it is whole its readers may go, and its writer.
+    // When the spool is whole, its readers and its writer may go.
     let spool = started(&folder, Disk::default());
     drop((spool.reader(), write(&spool, 0), spool.finish()).0);
     let spool = started(&folder, Disk::default());

@@ -109,7 +109,7 @@ fn scored(input: &mut Input<'_>, kind: u8, limits: &Limits) -> Result<Zset, Faul
     Ok(Zset::import_table(table.finish(), limits))
 }
 
-/// A score in old files: its length in a byte, and its text.
+/// A score in old files: the length in a byte, and the text.
 fn score_text(input: &mut Input<'_>) -> Result<f64, Fault> {
     Ok(match input.byte()? {
         255 => f64::NEG_INFINITY,

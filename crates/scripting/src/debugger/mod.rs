@@ -136,10 +136,10 @@ fn end(stack: Stack, why: &str) -> bool {
 }
 
 /// Calls the function below the topmost `args` values, with the hook on and a deadline, and pushes
-/// its value, or (`false`) its error.
+/// the function's value, or (`false`) its error.
 ///
-/// LuaJIT calls no hook while one runs. [`lua::wake_hooks`](super::lua::wake_hooks) changes that,
-/// until an error ends a protected call that has begun before: that of [`awake`].
+/// LuaJIT calls no hook while a hook runs. [`lua::wake_hooks`](super::lua::wake_hooks) changes
+/// that, until an error ends a protected call that has begun before: the call of [`awake`].
 fn call_in_time(f: Frame<'_>, args: i32, patience: Duration) -> bool {
     let session = &f.machine.debug;
     session.eval_ends.set(Some(Instant::now() + patience));

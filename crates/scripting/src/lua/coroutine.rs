@@ -81,7 +81,7 @@ impl Stack {
     }
 
     /// Resumes a suspended coroutine, with `args` arguments on its stack, until it yields, ends or
-    /// fails. Then its stack holds its values or (`false`) the error.
+    /// fails. Then the stack holds the values or (`false`) the error.
     pub fn resume(&self, coroutine: Stack, args: std::ffi::c_int) -> bool {
         // SAFETY: Lua calls us with a live state.
         let machine = unsafe { machine_of(self.state) };

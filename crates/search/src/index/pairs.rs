@@ -81,7 +81,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Texts that have a part are among its candidates, and nothing is left of removed texts.
+        /// A part's candidates include all texts that contain the part, and removed texts leave no
+        /// entry.
         #[test]
         fn candidates_hold_all_that_have_a_part(
             texts in prop::collection::vec("[abc]{0,6}", 1..40),

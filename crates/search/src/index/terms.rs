@@ -24,7 +24,7 @@ pub(crate) type TermId = u32;
 
 /// No stem is remembered.
 const UNKNOWN: TermId = TermId::MAX;
-/// The word has no stem of its own.
+/// The word has no stem that differs from it.
 const NONE: TermId = TermId::MAX - 1;
 
 #[derive(Debug)]

@@ -161,7 +161,7 @@ impl Analysis {
     }
 }
 
-/// The term of a word's stem, `+` and the stem; `None`: it has no stem of its own.
+/// The term of a word's stem, `+` and the stem; `None`: the word has no stem that differs from it.
 fn stem_of(context: &mut Context<'_>, word: TermId, text: &[u8]) -> Option<TermId> {
     let is_usual = context.language == context.schema.language;
     if is_usual {

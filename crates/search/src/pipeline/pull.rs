@@ -234,8 +234,8 @@ impl Pull<'_, '_> {
         }
     }
 
-    /// A row for an expression. A row that comes when the budget is used up waits where it is, so
-    /// that each costly stage has a slice of its own.
+    /// A row for an expression. A row that comes when the budget is used up waits, so that each
+    /// costly stage has a separate slice.
     fn row_for(
         &mut self,
         of: &mut BoundExpression,

@@ -28,7 +28,7 @@ use super::core::Sentinel;
 use russet_host::Now;
 use russet_resp::{CommandError, Reply};
 
-/// A subcommand: its names, how many words it takes at least and at most, its handler.
+/// A subcommand: the names, the least and the greatest number of words, and the handler.
 struct Subcommand {
     name: &'static str,
     alias: Option<&'static str>,

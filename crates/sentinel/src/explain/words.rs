@@ -47,7 +47,7 @@ pub(super) fn short(run_id: &[u8]) -> String {
     Printable(&run_id[..run_id.len().min(8)]).to_string()
 }
 
-/// A Sentinel by its run id, with its address.
+/// A Sentinel with its run id and its address.
 pub(super) fn sentinel(shared: &Shared, primary: &Primary, run_id: &[u8]) -> String {
     let id = short(run_id);
     if shared.is_me(run_id) {

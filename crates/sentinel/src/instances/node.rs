@@ -39,7 +39,7 @@ impl Watch {
     }
 }
 
-/// Whether a data node carries out a failover of its own (the command FAILOVER).
+/// Whether a data node carries out a failover by itself (the command FAILOVER).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailoverSeen {
     /// It does not know the command.

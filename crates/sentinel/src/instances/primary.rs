@@ -66,7 +66,7 @@ pub struct Failover {
     /// random delay.
     pub started_at: Option<Ms>,
     pub(crate) changed_at: Ms,
-    /// The replica that is to be the primary, by its name.
+    /// The name of the replica that becomes the primary.
     pub promoted: Option<Vec<u8>>,
     /// The attempt for which it was logged that the next attempt must wait.
     pub(crate) delay_logged: Option<Ms>,

@@ -130,7 +130,7 @@ pub enum InputRemainder {
     Postponed { next: usize },
     /// The client stopped (blocked, paused, budget used up): parse again from `start`.
     Stopped { start: usize },
-    /// The client is to be closed once its replies are sent.
+    /// The server closes the client after its replies have been sent.
     Closed,
 }
 

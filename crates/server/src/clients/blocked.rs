@@ -67,8 +67,8 @@ pub enum Until {
 }
 
 impl Until {
-    /// Whether the command has done its work and only its reply is pending: it counts as a call
-    /// even if the client is gone.
+    /// Whether the command has done its work and only the reply is pending: the command counts as a
+    /// call even if the client is gone.
     pub fn is_done(&self) -> bool {
         !matches!(
             self,

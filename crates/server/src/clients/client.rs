@@ -207,7 +207,7 @@ pub struct Client {
     pub needs: ReplOffset,
     /// Why the connection ends, once the server has decided to close it.
     pub ending: Option<Box<Disconnection>>,
-    /// Set if the client belongs to a page of the console and has no connection of its own.
+    /// Set if the client belongs to a page of the console and has no connection.
     pub console: Option<OfConsole>,
 }
 

@@ -161,8 +161,8 @@ impl Input {
         }
     }
 
-    /// Moves the argument in progress, of which `come` has arrived, to a block of its own if it is
-    /// large; returns how many bytes moved.
+    /// If the argument in progress is large, moves it to its own block; `come` has the bytes so
+    /// far. Returns the number of bytes moved.
     fn set_apart(&mut self, come: &[u8]) -> usize {
         let Some(len) = self.progress.expects().filter(|&len| len >= LARGE_MIN) else {
             return 0;

@@ -54,9 +54,9 @@ pub struct Session {
 }
 
 impl Client {
-    /// Memory that the server holds for this client, `reply` included, bytes. A large argument
-    /// counts in full from its first byte on, as in Redis, which allocates it at once: limits do
-    /// not depend on how fast its bytes arrive.
+    /// The memory that the server holds for this client, `reply` included, in bytes. A large
+    /// argument counts in full from its first byte on, as in Redis, which allocates it at once, so
+    /// that limits do not depend on how fast the bytes arrive.
     pub fn memory_bytes(&self, reply: &Reply) -> usize {
         let text = |t: &Option<Box<str>>| t.as_ref().map_or(0, |t| t.len());
         let blocked = self.blocked.as_ref().map_or(0, |b| b.memory_bytes());
@@ -130,7 +130,7 @@ impl Session {
         let Some(ending) = &self.client.ending else {
             return;
         };
-        // Its subscriptions may end before its connection.
+        // The client's subscriptions may end before its connection.
         self.reported_end |= self.client.flags.contains(ClientFlags::PUBSUB);
         let is_due = ending.reason.needs_reason() && !self.reported_end;
         if !is_due || !self.reply.resp3() || !self.reply.is_empty() {

@@ -69,7 +69,7 @@ impl Clients {
         self.slab.take_at(slot, generation)
     }
 
-    /// Whether the connection is there, and its session is taken out.
+    /// Whether the connection exists and its session is lent out.
     pub(crate) fn is_taken_out(&self, slot: u32, generation: u32) -> bool {
         self.slab.is_taken_out(slot, generation)
     }
@@ -126,8 +126,8 @@ impl Clients {
         self.slab.at_mut(*self.by_id.get(&id)?).map(Box::as_mut)
     }
 
-    /// All sessions that are not taken out, in no order. Sessions are prefetched some steps ahead,
-    /// because each is a cache miss of its own.
+    /// All sessions that are not lent out, in no order. The iterator prefetches sessions some steps
+    /// ahead, because each session is a cache miss.
     pub fn iter(&self) -> impl Iterator<Item = &Session> {
         self.slab.iter().map(|(slot, _, session)| {
             self.prefetch_after(slot);

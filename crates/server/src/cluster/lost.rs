@@ -50,8 +50,8 @@ impl Server {
         self.with_migrations(keyspace, |m, around| m.lost(around, &lost));
     }
 
-    /// Routes have changed. A primary shows or deletes the kept keys of slots that are its own
-    /// again, before a client writes to them; a replica shows the keys of its shard's slots.
+    /// Routes have changed. A primary shows or deletes the kept keys of slots that it owns again,
+    /// before a client writes to them; a replica shows the keys of its shard's slots.
     pub(super) fn review_kept_slots(&mut self, keyspace: &mut Keyspace) {
         if !keyspace.has_kept() {
             return;

@@ -462,9 +462,9 @@ fn own(
     });
     let replicas = replication.replicas.iter();
     let is_loading = persist.loading.in_progress();
-    // The replica's data is about to be replaced, perhaps by a stream of other offsets, or was
-    // never its primary's data. Its offset must not make the replica a candidate, and the other
-    // nodes hide it from clients.
+    // The replica's data will be replaced, perhaps by a stream with other offsets, or never was the
+    // primary's data. The offset must not make the replica a candidate, and the other nodes hide
+    // the replica from clients.
     let is_foreign = primary.is_some_and(|primary| !primary.is_synced);
     let is_replaced =
         is_foreign || upstream.is_some_and(|upstream| is_loading || upstream.core.is_syncing());

@@ -66,7 +66,7 @@ impl Call<'_> {
         self.server.cluster.is_some()
     }
 
-    /// Whether the command runs to answer another node, in bytes of its own.
+    /// Whether the command runs to answer another node, in the form for nodes.
     pub fn is_for_other_node(&self) -> bool {
         self.server.answers_node()
     }

@@ -125,7 +125,8 @@ impl Engine {
         None
     }
 
-    /// A stream is over: removes its taps. Its subscriber is closed at the end of the turn.
+    /// A stream is over: removes the stream's taps, and closes its subscriber at the end of the
+    /// turn.
     pub(crate) fn close_stream(&mut self, feed: &Feed, place: (u32, u32)) {
         if let Some(subscriber) = feed.subscriber {
             self.server

@@ -24,8 +24,8 @@ use russet_command::CommandError;
 use russet_keyspace::{ClientId, Keyspace, ReadyKey};
 
 impl Engine {
-    /// The command that has just run blocks: adds its client to the wait queues of its keys and to
-    /// the deadlines.
+    /// The command that has just run blocks: adds the client to the wait queues of the command's
+    /// keys and to the deadlines.
     pub(crate) fn enter_blocked(&mut self, session: &mut Session) {
         let client = &session.client;
         let Some(blocked) = &client.blocked else {

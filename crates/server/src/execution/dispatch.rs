@@ -396,8 +396,8 @@ fn unknown_subcommand(args: Args<'_>) -> CommandError {
     CommandError::Bytes(line)
 }
 
-/// An error's line for the log: without the arguments of an unknown command, and its code alone if
-/// the command, by its row's number, may have secrets.
+/// An error's line for the log: without the arguments of an unknown command, and only the code if
+/// the command, found by its row's number, may have secrets.
 pub(crate) fn error_for_log<'a>(server: &Server, row: Option<usize>, line: &'a [u8]) -> &'a [u8] {
     let line = line.strip_prefix(b"-").unwrap_or(line).trim_ascii_end();
     let has_secrets = row.is_some_and(|id| server.table.may_hide(server.table.row(id)));

@@ -62,9 +62,9 @@ impl Server {
         tracing::warn!("Closing client ({reason}): {line}");
     }
 
-    /// Closes idle clients and clients over their soft limits; shrinks buffers; counts memory anew.
-    /// Walks all clients once a second. Sessions are prefetched some steps ahead, because each is
-    /// several cache misses of its own.
+    /// Closes idle clients and clients over their soft limits, shrinks buffers, and counts memory
+    /// again. Walks all clients once a second. It prefetches sessions some steps ahead, because
+    /// each session is several cache misses.
     pub fn watch_clients(&mut self) {
         let slots = u64::from(self.clients.slots());
         if slots == 0 {

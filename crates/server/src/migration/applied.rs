@@ -59,8 +59,8 @@ impl Server {
 }
 
 impl Engine {
-    /// Applies a command of a source, of so many bytes in its stream. Its result is recorded for
-    /// the machine; after a failure no further command of the link is run.
+    /// Applies a command of a source, which has this many bytes in the stream, and records the
+    /// result for the machine. After a failure no further command of the link runs.
     pub(crate) fn apply_slots(
         &mut self,
         session: &mut Session,

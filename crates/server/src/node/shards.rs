@@ -31,10 +31,10 @@ pub struct ShardFacts {
 }
 
 impl ServerNode {
-    /// As [`ServerNode::start`], for a node of a cluster; the numbers of its machine come of
-    /// `seed`. `dial` makes all of the node's connections.
+    /// As [`ServerNode::start`], for a node of a cluster; `seed` gives the numbers of the cluster
+    /// machine. `dial` makes all of the node's connections.
     ///
-    /// Error: as there, or its state is another's.
+    /// Error: as there, or the state belongs to another node.
     pub fn start_in_cluster(
         table: CommandTable,
         options: &[String],

@@ -290,8 +290,8 @@ impl Sessions {
         }
     }
 
-    /// Sessions that are over, to close their clients. A session is listed until its client is
-    /// gone, because a client cannot be closed while its command runs.
+    /// Sessions that are over, whose clients have to be closed. A session stays in the list until
+    /// its client is gone, because a client cannot be closed while its command runs.
     pub fn end_due(&mut self, now_ms: u64, is_there: impl Fn(ClientId) -> bool) -> Vec<ClientId> {
         self.all.retain(|opened| is_there(opened.client));
         let due = self.all.iter().filter(|opened| opened.is_over(now_ms));

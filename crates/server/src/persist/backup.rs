@@ -243,7 +243,7 @@ impl Server {
         }
     }
 
-    /// The backup has its folder, or has failed: resumes its client.
+    /// The backup has its folder, or has failed: resumes the client of the backup.
     fn end_backup(&mut self, keyspace: &mut Keyspace, ended: Result<PathBuf, String>) {
         if self.persist.backups.seals_session() {
             match &ended {

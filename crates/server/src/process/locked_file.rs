@@ -7,9 +7,9 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-/// Opens a file by `options`, and locks it (`flock`). `None`: its owner has removed it or put
-/// another in its place just before, so that the name has to be opened again. `WouldBlock`: another
-/// process holds the lock.
+/// Opens a file by `options`, and locks it (`flock`). `None`: the owner has removed or replaced the
+/// file just before, so the caller has to open the name again. `WouldBlock`: another process holds
+/// the lock.
 pub fn open_locked(path: &Path, options: &OpenOptions) -> io::Result<Option<File>> {
     let file = options.open(path)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;

@@ -489,7 +489,7 @@ mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
 
-    /// The output of `log`, through a subscriber of its own.
+    /// The output of `log`, through a separate subscriber.
     fn written(format: LogFormat, log: impl FnOnce()) -> String {
         static ONE_FORMAT: Mutex<()> = Mutex::new(());
         let _held = ONE_FORMAT.lock();

@@ -13,12 +13,12 @@ const SCORE_MAX: i64 = 1000;
 /// file is left alone, so that a score set from outside meanwhile stays.
 static FOUND: Mutex<Option<i64>> = Mutex::new(None);
 
-/// Sets the configured score, that of a replica or of a primary. Leaves it alone while the setting
-/// is, and was, `no`.
+/// Sets the configured score, of a replica or of a primary. Leaves the score alone while the
+/// setting is, and was, `no`.
 ///
 /// # Errors
 ///
-/// The file cannot be read or written: mostly because the process lacks the privilege to lower its
+/// The file cannot be read or written, mostly because the process lacks the privilege to lower its
 /// score.
 pub fn apply_oom_score(config: &Config) -> io::Result<()> {
     let [primary, replica, ..] = config.oom_score_adj_values.0;

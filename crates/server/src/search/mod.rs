@@ -379,9 +379,9 @@ impl Indexes {
         self.sweep_after_drops(keyspace.slot_drops());
     }
 
-    /// Removes an index by its name or an alias, and its documents of `db` if asked. Returns the
-    /// index's own name, and the deleted keys, which the caller has to record. `None`: there is no
-    /// such index. O(1), with documents O(documents).
+    /// Removes an index, and its documents of `db` if asked; `name` is the index's name or an
+    /// alias. Returns the index's name, and the deleted keys, which the caller has to record.
+    /// `None`: there is no such index. O(1), with documents O(documents).
     pub fn drop_index(
         &mut self,
         db: &mut Db<'_>,

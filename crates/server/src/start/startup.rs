@@ -601,7 +601,7 @@ enum ServeEnd {
     NotLoaded,
 }
 
-/// The surroundings of a server: its listeners and its supervisor.
+/// The surroundings of a server: the listeners and the supervisor.
 struct Surroundings {
     listeners: Vec<Listener>,
     metrics_listeners: Vec<Listener>,

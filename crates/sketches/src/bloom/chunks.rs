@@ -153,7 +153,7 @@ impl Bloom {
     }
 }
 
-/// The numbers of a filter before those of its links.
+/// The numbers of a filter before the numbers of its links.
 fn head(from: &mut Numbers<'_>) -> Option<(u64, u32, u32, u32)> {
     Some((from.u64()?, from.u32()?, from.u32()?, from.u32()?))
 }

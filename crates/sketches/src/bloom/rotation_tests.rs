@@ -90,7 +90,7 @@ fn filters_that_forget_are_like_no_other() {
     assert_eq!(made(50, Some(2)).merge(&one), Err(ShapeMismatch));
 }
 
-/// The promise is that of the whole filter, whichever of its generations have items.
+/// The promise holds for the whole filter, whichever of the generations have items.
 #[test]
 fn all_generations_together_keep_the_error() {
     let rotation = Rotation::new(100, 5, 0).expect("within bounds");

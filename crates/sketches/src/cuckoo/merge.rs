@@ -23,12 +23,12 @@ impl Cuckoo {
         numbers(self) == numbers(other)
     }
 
-    /// Adds all items of another filter; an item that is in both is there twice. There are at most
-    /// `parts_max` parts then, or as many as the other has. After an error some are added: the
-    /// caller merges into a copy. O(slots * parts).
+    /// Adds all items of another filter; an item in both filters is there twice. There are at most
+    /// `parts_max` parts then, or as many as the other filter has. After an error some items are
+    /// added, so the caller merges into a copy. O(slots * parts).
     ///
-    /// A fingerprint in a part goes to a part with as many buckets, or fewer, as only the number of
-    /// its bucket is known.
+    /// A fingerprint in a part goes to a part with as many buckets, or fewer, because only the
+    /// number of its bucket is known.
     pub fn merge(&mut self, other: &Cuckoo, parts_max: usize) -> Result<(), MergeError> {
         if !self.is_like(other) {
             return Err(MergeError::Unlike);

@@ -388,9 +388,9 @@ impl Cuckoo {
         Ok(())
     }
 
-    /// Puts a fingerprint into its first bucket of a part, moves another from there to its other
-    /// bucket, and so on. `false`: after so many moves no slot was free; everything is as
-    /// it was.
+    /// Puts a fingerprint into its first bucket of a part, moves another fingerprint from there to
+    /// that fingerprint's other bucket, and so on. `false`: after so many moves no slot was free,
+    /// and everything is as before.
     #[cold]
     fn make_room(&mut self, part: usize, probe: Probe) -> bool {
         let (size, moves) = (self.slots(), self.moves_max);

@@ -84,8 +84,8 @@ impl<'a> Summary<'a> {
         weighted(last_mean, from_left, self.max, to_right)
     }
 
-    /// A node from which on the search for an index finds what it would find from the first node
-    /// on, and the values before its mean. Nodes of a block are passed over by the sum of their
+    /// A node from which on the search for an index finds the same as from the first node on, and
+    /// the values before the node's mean. The search skips the nodes of a block by the sum of their
     /// weights.
     pub(super) fn start(&self, index: f64) -> (usize, f64) {
         let weights = self.weights;
@@ -176,8 +176,8 @@ impl<'a> Summary<'a> {
         1.0 - (1.0 + (self.max - value) / width * (half - 1.0)) / total
     }
 
-    /// The values below a value that is between the means of a node and its successor; `before`:
-    /// those of earlier nodes.
+    /// The number of values below a value that is between the means of a node and the next node;
+    /// `before`: the values of earlier nodes.
     fn weight_up_to(&self, at: usize, before: f64, value: f64) -> f64 {
         let (left, right) = (self.weights[at] as f64, self.weights[at + 1] as f64);
         let (left_mean, right_mean) = (self.means[at], self.means[at + 1]);

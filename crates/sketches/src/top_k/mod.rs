@@ -275,11 +275,11 @@ impl Loader {
         self.list.heap.len() - self.next
     }
 
-    /// The next item, with its NUL. Redis cuts an item at a NUL within it, so an item may be
-    /// shorter than its length says.
+    /// The next item, with its NUL. Redis cuts an item at a NUL inside, so an item may be shorter
+    /// than the length says.
     ///
     /// # Panics
-    /// If none is to come.
+    /// If no item is left.
     pub fn item(&mut self, bytes: &[u8]) -> Result<(), Damage> {
         let Some((0, item)) = bytes.split_last() else {
             return Err(Damage);

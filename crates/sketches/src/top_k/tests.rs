@@ -119,7 +119,8 @@ fn a_list_that_was_read_decays_as_the_one_that_was_written() {
     one.check_invariants();
 }
 
-/// Redis read beyond its heap and its cells if their sizes were not those of the numbers.
+/// Regression in Redis: it read beyond its heap and its cells if their sizes did not fit the
+/// numbers.
 #[test]
 fn payloads_whose_numbers_contradict_each_other_are_refused() {
     let load = |numbers: [u64; 3], decay: f64, cells: usize, places: usize| {

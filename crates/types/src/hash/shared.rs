@@ -23,7 +23,7 @@ pub(super) const FIELDS_MAX: usize = 64;
 const REPEATS_MIN: u64 = 8;
 /// Lists that are remembered.
 const SEEN: usize = 1024;
-/// Bits of a remembered list's count, below those of its hash.
+/// The bits of a remembered list's count, below the bits of the list's hash.
 const COUNT_BITS: u32 = 8;
 const COUNT: u64 = (1 << COUNT_BITS) - 1;
 /// Schemas that are kept before unused ones are freed for the first time.

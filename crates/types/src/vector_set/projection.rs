@@ -255,9 +255,8 @@ impl Product {
     }
 }
 
-/// Adds the products of inputs, of which the first is a multiple of [`BLOCK`], to a block of sums,
-/// of which the first is such a multiple, too. The sign of a product is that of its factors: these
-/// are the same numbers.
+/// Adds the products of inputs to a block of sums; the first input and the first sum are multiples
+/// of [`BLOCK`]. The sign of a product is the sign of its factors, so the numbers are the same.
 fn add(sums: &mut [f32; BLOCK], first_sum: usize, vector: &[f32], first: usize, weight: f32) {
     let mut sum = *sums;
     for (inputs, first) in vector.chunks(BLOCK).zip((first..).step_by(BLOCK)) {

@@ -10,8 +10,8 @@ use super::{Place, child};
 use russet_base::usage::thread_time;
 
 const CLIENTS: usize = 200;
-/// As for one client, and for each client a share to read its words and to postpone its command, in
-/// a debug build.
+/// The bound for a single client, and in addition for each client a share of the time to read the
+/// words and to postpone the command, in a debug build.
 const TURN_MAX: Duration = Duration::from_millis(150);
 /// Turns that the test measures: later turns are the same.
 const TURNS: usize = 8;

@@ -130,7 +130,8 @@ fn refused(error: MergeError) -> CommandError {
 /// keep changing.
 struct Merge {
     merging: WeightedMerge,
-    /// The sources, each once if their weights can be summed: its number, its weight, its stamp.
+    /// The number, weight and stamp of each source. A source that is named twice is here once, if
+    /// the weights can be summed.
     sources: Vec<(usize, i64, u64)>,
     beginnings: u32,
 }

@@ -63,7 +63,7 @@ struct Frame {
     chunked: (bool, bool),
     /// About the bytes of the waiting children.
     weight: usize,
-    /// For an object: its number, and where its names begin in `undo`.
+    /// For an object: the number, and the place in `undo` where the object's names begin.
     serial: u32,
     undo: usize,
     /// Where the container's strings begin in `texts`.

@@ -170,7 +170,7 @@ impl Document {
         }
     }
 
-    /// Replaces an array's content: as that of a chunk, which begins with its form.
+    /// Replaces an array's content; `content` begins with a form, as the content of a chunk does.
     pub(super) fn rewrite(&mut self, site: &Site, content: &[u8], count: usize) {
         let mut outer = site.clone();
         if let Some(head) = outer.heads.pop() {

@@ -87,7 +87,7 @@ fn many_edits_at_once_are_those_of_one_after_another() {
     }
 }
 
-/// A type is kept as long as its numbers are in its range.
+/// A type stays as long as the numbers are within the range of the type.
 #[test]
 fn many_edits_of_typed_documents_keep_their_invariants() {
     for (number, fpha) in [Fpha::Fp16, Fpha::Bf16, Fpha::Fp32].into_iter().enumerate() {

@@ -79,8 +79,8 @@ impl Peer {
         }
     }
 
-    /// Goes on with its handshake, in pieces of `n` bytes, until it is over here. `last` goes with
-    /// its end.
+    /// Continues the handshake in pieces of `n` bytes until it is over at this end. `last` goes
+    /// with the end of the handshake.
     fn shakes(&mut self, bed: &mut TestBed, n: usize, last: &[u8]) {
         for _ in 0..1000 {
             let is_last = !self.tls.is_handshaking();

@@ -122,7 +122,8 @@ pub(super) struct View {
     pub primary: Fields,
     pub peers: Vec<Fields>,
     pub replicas: Vec<Fields>,
-    /// The findings about the primary: its own, or by its replies (`verdicts`).
+    /// The findings about the primary: from the Sentinel itself, or derived from its replies
+    /// (`verdicts`).
     pub verdict: Vec<Finding>,
 }
 

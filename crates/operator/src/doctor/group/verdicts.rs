@@ -34,7 +34,8 @@ pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     to.append(&mut joined);
 }
 
-/// The findings of a Sentinel that has no such command, by its rows, its INFO and CKQUORUM's reply.
+/// The findings of a Sentinel without such a command, from its rows, INFO and the reply of
+/// CKQUORUM.
 pub(super) fn of_replies(view: &View, info: &Fields, quorum: &ReplyValue) -> Vec<Finding> {
     let mut found = Vec::new();
     match quorum {

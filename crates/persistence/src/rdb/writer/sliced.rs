@@ -19,8 +19,8 @@ const LARGE_BYTES: usize = 4 << 20;
 /// Elements of a step, for values without blocks.
 const PART: usize = 1024;
 
-/// The stamp of a value that is so large that its payload is to be made in slices. `None`: it is
-/// small, or values of its type have no stamps.
+/// The stamp of a value so large that its payload has to be made in slices. `None`: the value is
+/// small, or its type has no stamps.
 pub fn stamp_of_large(value: &ValueView<'_>) -> Option<u64> {
     let ValueView::Container(container) = value else {
         return None;

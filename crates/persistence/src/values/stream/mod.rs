@@ -81,7 +81,7 @@ impl SavedContainer for Stream {
         to.length(self.node_count() as u64);
     }
 
-    /// Nodes, then the stream's facts, then its groups, then its producers.
+    /// Nodes, then the stream's facts, then the groups, then the producers.
     fn save_part(&self, to: &mut RdbWriter, form: ValueForm, at: u64, limit: usize) -> Option<u64> {
         let (at, nodes) = (at as usize, self.node_count());
         let next = if at < nodes {

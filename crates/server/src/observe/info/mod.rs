@@ -28,7 +28,7 @@ pub use source::Source;
 
 use writer::InfoWriter;
 
-/// A section: its name, whether it is shown by default, and its writer.
+/// A section: the name, whether INFO shows it by default, and the writer.
 struct Section {
     name: &'static str,
     by_default: bool,

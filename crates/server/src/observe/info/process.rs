@@ -98,7 +98,7 @@ pub fn sentinel(from: &Source<'_>, to: &mut InfoWriter) {
     if let Some(driver) = &from.server.sentinel {
         let text = driver.core.info();
         let text = String::from_utf8_lossy(&text);
-        // The core's text has a title of its own, which is skipped.
+        // The core's text has a title, which is skipped.
         let mut lines = text.lines();
         to.section("Sentinel");
         for line in lines.by_ref().skip(1) {

@@ -16,7 +16,8 @@ use russet_resp::Reply;
 pub struct Source<'a> {
     pub keyspace: &'a Keyspace,
     pub server: &'a Server,
-    /// The asking client and its reply: while its command runs it is not in the server's list.
+    /// The asking client and its reply: while the command runs, the client is not in the server's
+    /// list.
     pub asking: Option<(&'a Client, &'a Reply)>,
     /// `used_memory`, before the text is built.
     pub used: usize,

@@ -113,7 +113,7 @@ pub(super) struct Hundredths(pub(super) f64);
 impl Value for Hundredths {
     fn append_to(&self, out: &mut InfoWriter) {
         let hundredths = (self.0 * 100.0).round_ties_even();
-        // So far each hundredth is a number of its own.
+        // Up to here each hundredth is a different number.
         if !(0.0..1e13).contains(&hundredths) {
             return format_args!("{:.2}", self.0).append_to(out);
         }

@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 /// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
-    /// Grows until the server or its statistics restart; its name ends in `_total`.
+    /// Grows until the server or the statistics restart; the name ends in `_total`.
     Counter,
     Gauge,
     /// A name or labels that the format reserves for another type.

@@ -33,8 +33,8 @@ fn of_class(config: &Config, client: &Client) -> OutputBufferLimit {
     }
 }
 
-/// Limits the client's replies to the hard limit of its class: the excess is not even written, and
-/// the client is then over its limit ([`is_exceeded`]).
+/// Limits the client's replies to the hard limit of the client's class: the excess is not written,
+/// and the client is then over its limit ([`is_exceeded`]).
 #[inline]
 pub fn limit(client: &Client, reply: &mut Reply, config: &Config) {
     let limit = match of_class(config, client).hard_bytes {

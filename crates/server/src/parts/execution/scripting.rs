@@ -65,7 +65,8 @@ pub struct ScriptRun {
     pub is_slow: bool,
     /// The script's changes are undone if it fails, so they are not notified before it ends.
     is_atomic: bool,
-    /// The script has written, nothing would undo its writes, and its code has not ended.
+    /// The script has written, no undo log would undo the writes, and the script's code has not
+    /// ended.
     cannot_end: bool,
     /// A client has asked the script to end.
     pub is_killed: bool,

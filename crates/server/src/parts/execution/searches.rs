@@ -238,7 +238,7 @@ impl Searches {
         self.begin_job(client, Subject::Task(task), threads, turn)
     }
 
-    /// A ticket of its own number.
+    /// A ticket with a new number.
     pub fn ticket(&mut self) -> Ticket {
         self.next += 1;
         Ticket::new(self.next)

@@ -32,8 +32,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Used bytes from which on keys are evicted. A replica evicts nothing of its own, unless
-    /// `replica-ignore-maxmemory` is off.
+    /// The used bytes above which the server evicts keys. A replica evicts no keys by itself,
+    /// unless `replica-ignore-maxmemory` is off.
     pub(crate) fn eviction_bound(&self, replication: &Replication, config: &Config) -> usize {
         if replication.is_replica() && config.replica_ignore_maxmemory {
             usize::MAX

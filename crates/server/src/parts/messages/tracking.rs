@@ -344,8 +344,8 @@ impl<'a> KeyNews<'a> {
     }
 }
 
-/// Whether a client is there and gets messages. A client that has sent QUIT gets none, though a
-/// I/O thread may still have to write its last reply.
+/// Whether a client exists and gets messages. A client that has sent QUIT gets none, though an I/O
+/// thread may still have to write the client's last reply.
 fn is_reached(id: ClientId, clients: &Clients) -> bool {
     let ends = |session: &Session| session.client.flags.intersects(GONE);
     clients.is_connected(id) && !clients.get(id).is_some_and(ends)

@@ -53,7 +53,7 @@ impl Exports {
             stage: ExportStage::Waits,
             feed: SlotFeed::default(),
             held: (snapshot == stream).then(Vec::new),
-            // The link of its own has database 0 selected from the start.
+            // A separate link has database 0 selected from the start.
             selected: (snapshot != stream).then_some(DbIndex(0)),
         });
     }

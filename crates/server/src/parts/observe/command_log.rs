@@ -150,8 +150,8 @@ impl CommandLogs {
         self.of_mut(kind).push(entry, len_max);
     }
 
-    /// Logs a command if its request or its reply is large. A command without a request of its own
-    /// is judged by its reply alone.
+    /// Logs a command if the request or the reply is large. Only the reply counts for a command
+    /// without a request.
     pub(crate) fn log_if_large<H>(
         &mut self,
         ran: &LoggedCommand<'_, H>,

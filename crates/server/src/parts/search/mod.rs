@@ -45,8 +45,8 @@ pub struct Scan {
     pub ends_at_limit: bool,
 }
 
-/// An index with its scan of existing keys and its figures: use, cost, and why it may lack
-/// documents.
+/// An index with the scan of existing keys and its figures: use, cost, and the reason why it may
+/// lack documents.
 pub struct IndexEntry {
     pub index: Index,
     /// The scan of the keys that the index has not read yet; `None`: it has read all.
@@ -245,7 +245,7 @@ impl Indexes {
         over.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Makes an index, which must not exist. It reads the keys that are there, unless its schema
+    /// Makes an index, which must not exist. The index reads the existing keys, unless the schema
     /// says otherwise.
     pub fn create(&mut self, name: &[u8], schema: Schema, texts: TextSettings, now_ms: u64) {
         let scan = (!schema.skips_scan).then(Scan::default);
@@ -340,7 +340,7 @@ impl Indexes {
         self.make_again(definitions, texts, now_ms);
     }
 
-    /// Takes an index out, with its aliases, by its name or an alias.
+    /// Takes an index out, with all its aliases; `name` is the index's name or an alias.
     pub fn remove(&mut self, name: &[u8]) -> Option<(Box<[u8]>, IndexEntry)> {
         let name: Box<[u8]> = self.resolve(name).into();
         let (name, held) = self.held.remove_entry(&name)?;

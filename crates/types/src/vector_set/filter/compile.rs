@@ -34,7 +34,7 @@ impl Operator {
     }
 }
 
-/// An error in the order of tokens has no place of its own.
+/// An error in the order of tokens, which has no place in the text.
 const DISORDER: SyntaxError = SyntaxError { at: 0 };
 
 pub(super) fn compile(text: &[u8]) -> Result<Filter, SyntaxError> {

@@ -123,8 +123,8 @@ impl Filter {
         compile::compile(&expression[..end])
     }
 
-    /// Whether attributes match: the value of the expression is true, and all its fields are there
-    /// as values that expressions have.
+    /// Whether attributes match: the value of the expression is true, and the attributes have all
+    /// fields of the expression, with values that expressions know.
     pub fn matches(&self, attributes: &[u8]) -> bool {
         self.matches_counted(attributes, &mut 0)
     }

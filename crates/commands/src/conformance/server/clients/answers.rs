@@ -191,7 +191,7 @@ fn word() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// A member may be an older release, or wrong: its words and its bytes end no node.
+    /// A member may be an older release, or wrong: no words and no bytes of a member end a node.
     #[test]
     fn no_words_of_a_member_end_a_node(
         at: usize,

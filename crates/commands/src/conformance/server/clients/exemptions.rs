@@ -130,7 +130,7 @@ fn rights(t: &mut Testbed) -> String {
     listed + &limit
 }
 
-/// After the command that is its only right, a connection still cannot exceed its user's rights.
+/// After its only permitted command, a connection still cannot exceed the rights of its user.
 fn probe(t: &mut Testbed, client: ClientId, name: &str, said: &str) {
     let now = flags(t, client);
     for (flag, by) in GIVEN_BY {
@@ -139,7 +139,7 @@ fn probe(t: &mut Testbed, client: ClientId, name: &str, said: &str) {
             "{said}: has {flag:?}"
         );
     }
-    // Before a login it has no user of its own.
+    // Before a login the connection has no user.
     let is_known = !now.contains(ClientFlags::UNAUTHENTICATED);
     for (flag, by) in TAKEN_BY {
         let is_bound = now.contains(flag) || by.contains(&name);

@@ -32,7 +32,7 @@ const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes written at once, as far as lines wait.
 const BATCH_BYTES: usize = 64 * 1024;
 const TRY_AGAIN: Duration = Duration::from_millis(200);
-/// The file has users and their commands: only its owner and its group may read it.
+/// The file has users and their commands, so only the owner and the group of the file may read it.
 const MODE: u32 = 0o640;
 
 /// The destination of lines.

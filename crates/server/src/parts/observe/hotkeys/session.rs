@@ -194,7 +194,7 @@ impl Session {
     }
 
     /// Records a command of a selected slot that took `ticks`, and `bytes` on the network. `Some`:
-    /// its keys are to be counted, with this factor.
+    /// the command's keys have to be counted, with this factor.
     #[inline]
     fn sample(&mut self, ticks: u64, bytes: u64) -> Option<f64> {
         self.selected.add(ticks, bytes);
