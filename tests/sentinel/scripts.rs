@@ -110,7 +110,7 @@ fn a_script_inherits_nothing_from_the_sentinel() {
     assert!(run.expect("it runs").success());
     let expected = inherited(&read(&folder.path().join("inherited")));
     let sentinel = notifying(&path);
-    // The Sentinel also has open connections of clients.
+    // Connections of clients are open, too.
     let _clients = [sentinel.connect(), sentinel.connect()];
     let list = sentinel.folder().join("inherited");
     wait_until("the first run", || list.exists());
@@ -120,11 +120,11 @@ fn a_script_inherits_nothing_from_the_sentinel() {
     assert_eq!(inherited(&read(&list)), expected);
 }
 
-/// The numbers of the descriptors, and the blocked and ignored signals.
+/// The numbers of the descriptors, and the signals that are blocked or ignored.
 fn inherited(list: &str) -> Vec<String> {
     /// The C library keeps the first real-time signals for itself.
     const STANDARD: u64 = (1 << 31) - 1;
-    /// A shell makes its background processes ignore this signal; the Sentinel handles it.
+    /// A shell has what it starts in the background ignore it; the Sentinel handles it.
     const INTERRUPT: u64 = 1 << 1;
     let lines = list
         .lines()

@@ -1408,7 +1408,7 @@ pub const NEWER_THAN_VALKEY_9: &[(&str, &str)] = &[
     ("command", "docs"),
 ];
 
-/// Commands without a line, and the reason; the entry of a container includes its subcommands.
+/// Commands without a line, and why; an entry for a container includes its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("ft.add", "indexes are compared by tests/it, not by streams"),
     (

@@ -12,7 +12,7 @@ pub(crate) mod opcode {
     pub const KEY_META: u8 = 243;
     /// Valkey: a slot being imported, its source and ranges.
     pub(crate) const VALKEY_SLOT_IMPORT: u8 = 243;
-    /// A slot's number, and the numbers of keys and of volatile keys in the slot.
+    /// A slot's number, its keys, its volatile keys.
     pub(crate) const SLOT_INFO: u8 = 244;
     pub(crate) const FUNCTION2: u8 = 245;
     /// A function, from a release candidate of Redis 7.0.

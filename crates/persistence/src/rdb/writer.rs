@@ -40,7 +40,7 @@ pub(crate) const VERSION_OWNERLESS: u32 = 14;
 pub(crate) const VERSION_ARRAYS: u32 = 14;
 /// Redis's newest version written: it holds every value.
 pub const VERSION_NEWEST: u32 = VERSION_ARRAYS;
-/// Valkey's own version, which stores expiring fields in Valkey's form.
+/// Valkey's own version, which has expiring fields in a form of its own.
 pub(crate) const VERSION_VALKEY: u32 = 80;
 /// Valkey's first version with path hashes.
 pub(crate) const VERSION_VALKEY_PATHS: u32 = 81;
