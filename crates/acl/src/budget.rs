@@ -25,7 +25,7 @@ pub enum OverBudget {
     /// The connections are read later.
     #[default]
     Delay,
-    /// They are refused.
+    /// The server refuses them.
     Error,
 }
 

@@ -10,7 +10,7 @@ use std::fmt;
 /// Severity, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
-    /// As it should be.
+    /// The subject is in order.
     Ok,
     /// Worth knowing.
     Notice,

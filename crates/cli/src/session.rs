@@ -117,7 +117,7 @@ impl Session {
         Ok(self.link.as_mut().expect("just made"))
     }
 
-    /// Another server from now on.
+    /// Uses another server from now on.
     pub(crate) fn move_to(&mut self, host: &str, port: u16) {
         host.clone_into(&mut self.options.host);
         self.options.port = port;

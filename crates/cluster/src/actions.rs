@@ -55,7 +55,7 @@ pub enum Order {
     Question {
         /// The node that sent it.
         from: NodeId,
-        /// It is an answer.
+        /// Whether the message is an answer.
         is_answer: bool,
         /// The content, which is the server's.
         payload: Vec<u8>,
@@ -74,7 +74,7 @@ pub enum Order {
         channel: Vec<u8>,
         /// The published text.
         message: Vec<u8>,
-        /// It was published by SPUBLISH.
+        /// Whether SPUBLISH has published the message.
         is_sharded: bool,
     },
 }

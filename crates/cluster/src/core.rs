@@ -496,7 +496,7 @@ impl Machine for Cluster {
             Event::Received { link, bytes, .. } => self.received(now, link, bytes),
             Event::Closed { link, by_limit } => self.closed(now, link, by_limit),
             Event::Persisted { is_saved } => self.persisted(now, is_saved),
-            // It asks for no name.
+            // A cluster node asks for no name.
             Event::Resolved { .. } => {}
         }
     }

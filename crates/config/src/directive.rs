@@ -49,7 +49,7 @@ bitflags::bitflags! {
 /// Whether russet acts on a directive. `docs/compatibility.md` lists the rows that do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Support {
-    /// It has its effect.
+    /// The directive has its effect.
     Works,
     /// Accepted and reported, without effect: russet has nothing to tune.
     NotNeeded,

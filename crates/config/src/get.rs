@@ -23,7 +23,7 @@ impl Config {
     /// Order: that of the patterns, then of the table. O(patterns x directives).
     pub fn get<'p>(&'p self, patterns: &[&'p [u8]]) -> Vec<(&'p [u8], Vec<u8>)> {
         let mut found = Vec::new();
-        // One pattern alone matches each name once.
+        // A single pattern matches each name once.
         let mut known = (patterns.len() > 1).then(HashSet::new);
         let mut add = |name: &'p [u8], text: &dyn Fn() -> Vec<u8>| {
             let is_new = known

@@ -547,7 +547,7 @@ mod tests {
             for (index, value) in pairs {
                 let words = words::split(&value).unwrap_or_default();
                 let directive = &DIRECTIVES[index];
-                // These name folders and files, which a load opens.
+                // These directives name folders and files, which a load opens.
                 let opens = ["dir", "requirepass-file", "masterauth-file"];
                 if !opens.contains(&directive.name) && directive.name != "cluster-enabled" {
                     // Most values are invalid for a given directive: refused, without effect.

@@ -47,7 +47,7 @@ pub(super) struct LostLink;
 /// The outcome of a step on a link; see [`super::Links::step`].
 #[derive(Debug)]
 pub enum Step {
-    /// It waits for an event.
+    /// The link waits for an event.
     Wait,
     /// It is open. Bytes that have arrived meanwhile cause no further event.
     Opened {
@@ -56,12 +56,12 @@ pub enum Step {
     },
     /// Bytes are in the buffer.
     Received {
-        /// So many.
+        /// The number of bytes.
         bytes: usize,
         /// There may be more that no event reports.
         more: bool,
     },
-    /// It could not be opened, for this reason.
+    /// The link could not be opened, for this reason.
     Refused(String),
     /// The other end has closed it, or an error has.
     Closed,

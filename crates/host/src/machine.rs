@@ -103,7 +103,7 @@ pub enum Action<O> {
     Send {
         /// A link that is open.
         link: LinkId,
-        /// One message or more.
+        /// A message or several.
         bytes: Bytes,
     },
     /// Close a link; nothing more is reported of it.
@@ -114,7 +114,7 @@ pub enum Action<O> {
     /// Save the machine's state as it is now. The answer is [`Event::Persisted`], before any other
     /// action is carried out.
     Persist {
-        /// It must survive a crash of the system, not only of the process.
+        /// The state must survive a crash of the system, not only of the process.
         sync: bool,
     },
     /// Write a line to the log.

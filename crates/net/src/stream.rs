@@ -229,7 +229,7 @@ impl Stream {
     /// Sets the options of client connections: no Nagle delay, and keepalive if configured.
     pub fn tune(&self, keepalive_s: u64) {
         if let Some(tcp) = self.tcp() {
-            // These fail if the peer has disconnected; the first read will report it.
+            // These calls fail if the peer has disconnected; the first read will report that.
             let _ = tcp.set_nodelay(true);
             if keepalive_s > 0 {
                 let idle = Duration::from_secs(keepalive_s);
@@ -246,7 +246,7 @@ impl Stream {
     /// Whether small writes leave at once.
     pub fn set_nodelay(&self, on: bool) {
         if let Some(tcp) = self.tcp() {
-            // It fails if the peer has disconnected; the next write will report it.
+            // The call fails if the peer has disconnected; the next write will report that.
             let _ = tcp.set_nodelay(on);
         }
     }
@@ -268,7 +268,7 @@ impl Stream {
         };
         match self.source() {
             Some(source) => source.reregister(registry, token, interest),
-            // Its I/O thread's reports say when there is room.
+            // The reports of the stream's I/O thread say when there is room.
             None => Ok(()),
         }
     }
@@ -301,13 +301,13 @@ impl Stream {
 
     /// Ends the connection in both directions; the socket itself is closed later.
     pub fn shut_down(&self) {
-        // It fails if the peer has disconnected.
+        // The call fails if the peer has disconnected.
         let _ = match self {
             Stream::Tcp(s) => s.shutdown(std::net::Shutdown::Both),
             Stream::Unix(s) => s.shutdown(std::net::Shutdown::Both),
             Stream::Tls(s) => s.socket().shutdown(std::net::Shutdown::Both),
             Stream::Unpacking(s) => return s.inner().shut_down(),
-            // Its I/O thread gets an order to.
+            // The stream's I/O thread gets an order to do so.
             Stream::Handoff(_) => return,
         };
     }

@@ -6,7 +6,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// One `readv` that fills `first` and then the second buffer; returns the bytes in each.
+/// A single `readv` that fills `first` and then the second buffer; returns the bytes in each.
 pub(super) fn read_vectored<'a>(
     from: BorrowedFd<'_>,
     first: &'a mut [MaybeUninit<u8>],

@@ -26,7 +26,7 @@ pub fn run(target: &Target) -> (String, i32) {
         Ok(places) => places,
         Err(error) => return (format!("process {pid}: {error}\n"), 1),
     };
-    // It may also listen for scrapes.
+    // The process may also listen for scrapes.
     let alive_under_tls =
         |place: &Target| speaks_tls(place).then(|| ("PONG (TLS)\n".to_owned(), 0));
     let said = places.iter().map(|place| match run_at(place) {

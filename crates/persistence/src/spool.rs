@@ -71,7 +71,7 @@ pub struct SpoolPlan {
     pub memory_max: usize,
     /// A checksum is appended, or zero if `false`. `None`: neither.
     pub checksum: Option<bool>,
-    /// It compresses the bytes handed to it (`replication::compression`).
+    /// The spool compresses the bytes handed to it (`replication::compression`).
     pub packs: bool,
     /// The file operations that it uses.
     pub disk: Disk,

@@ -346,7 +346,7 @@ impl Reply {
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
         let room = self.out.capacity() - self.out.len();
-        // Nothing is called here, so that nothing is saved around calls.
+        // The branch calls no function, so that nothing is saved around calls.
         if bytes.len() <= append::SHORT_MAX && room >= append::SHORT_MAX + FRAME_ROOM {
             let (head, len) = short_header(b'$', bytes.len() as u8);
             append::framed(&mut self.out, head, len, bytes);

@@ -30,9 +30,9 @@ const HEADER_MAX: usize = 32;
 pub(crate) enum ReplyError {
     /// The script must stop.
     Stopped,
-    /// It takes more memory than the script may have.
+    /// The reply takes more memory than the script may have.
     TooLarge,
-    /// It exceeds the client's output buffer limit: the client is closed.
+    /// The reply exceeds the client's output buffer limit: the server closes the client.
     Full,
 }
 

@@ -55,7 +55,8 @@ struct Garbage {
     cycles_left: u8,
 }
 
-/// So many bytes more than after the last collection are worth another collection.
+/// A collection is worth its time when there are this many bytes more than after the last
+/// collection.
 const GARBAGE_MIN: usize = 256 * 1024;
 
 /// Stack height between calls.
@@ -170,7 +171,7 @@ pub struct VmHandle {
 pub enum ScriptOutcome {
     /// The value is on the stack until [`VmHandle::reply`] replies with it.
     Returned,
-    /// It raised an error, which it did not catch.
+    /// The script raised an error and did not catch it.
     Failed(ScriptFailure),
 }
 

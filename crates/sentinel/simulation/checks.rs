@@ -75,7 +75,7 @@ impl Checks {
         assert!(is_same, "{n} voted for {old:?} and {candidate} in {epoch}");
     }
 
-    /// One leader per epoch, with the votes of a majority.
+    /// Checks that an epoch has a single leader, with the votes of a majority.
     fn elected(&mut self, n: usize, core: &Sentinel) {
         let failover = &core.primaries[NAME].failover;
         if failover.kind == FailoverKind::Forced {

@@ -52,7 +52,7 @@ pub fn receive_hello(shared: &mut Shared, primaries: &mut Primaries, hello: &Hel
     let Some(mut primary) = primaries.remove(&hello.name) else {
         return;
     };
-    // It may have moved: its new address is taken over when it answers there.
+    // The Sentinel may have moved: its new address is taken over when it answers there.
     if primary.peers.contains_key(&hello.run_id) {
         learn(shared, &mut primary, hello);
     }

@@ -12,7 +12,7 @@ use russet_base::memory::mover::Mover;
 pub struct Block(Box<[u8]>);
 
 impl Block {
-    /// So many zeros. `None`: there is no room for them.
+    /// A block of this many zeros. `None`: there is no room for them.
     pub(crate) fn zeros(bytes: u64) -> Option<Block> {
         let bytes = usize::try_from(bytes).ok()?;
         room::zeros(bytes).map(Block)
@@ -23,7 +23,7 @@ impl Block {
         Block(blank(&self.0))
     }
 
-    /// Its bytes in the allocator.
+    /// The block's bytes in the allocator.
     pub(crate) fn memory_bytes(&self) -> usize {
         good_size(self.0.len())
     }

@@ -13,7 +13,7 @@ pub enum Policy {
     Min,
     /// The greater stays.
     Max,
-    /// Both are added.
+    /// Both samples are added.
     Sum,
 }
 

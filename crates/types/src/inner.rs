@@ -104,7 +104,7 @@ impl<'a> InnerTable<'a> {
             InnerTable::Zset(table) => table.hash(name),
             // A name that is no index has no slot.
             InnerTable::Array(_) => parse_u64_lenient(name).unwrap_or(u64::MAX),
-            // Its hash alone is not enough for all the lines.
+            // The name's hash alone is not enough for all the lines.
             InnerTable::Bloom(_) | InnerTable::Cuckoo(_) => 0,
         }
     }

@@ -255,7 +255,7 @@ impl Slabs {
         }
         let inside = |first: usize| (first..first + slab.bytes).contains(&block.addr().get());
         if inside(bin.current) {
-            // It may be full by now.
+            // The slab may be full by now.
             bin.current = next_slab(facts, block);
             return !inside(bin.current);
         }

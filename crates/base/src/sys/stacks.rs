@@ -104,7 +104,7 @@ mod tests {
         });
         let thread = receive.recv().expect("it starts");
         let mut names = String::new();
-        // It may not have begun to spin.
+        // The thread may not have begun to spin.
         let asked = Instant::now();
         while !names.contains("spins_until") && asked.elapsed() < Duration::from_secs(20) {
             for frame in stack_of(thread).expect("a signal") {

@@ -124,7 +124,7 @@ fn a_copy_returns_when_the_slots_do_and_their_claimer_is_gone() {
     assert!(source.machine.is_idle());
 }
 
-/// It may have acknowledged newer writes.
+/// The claimer may have acknowledged newer writes.
 #[test]
 fn a_copy_does_not_return_from_a_claimer_that_works() {
     let mut source = Source::new();

@@ -18,9 +18,9 @@ use russet_host::simulation::number;
 /// The fate of the killed node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It comes back at once, and its replication link continues.
+    /// The node comes back at once, and its replication link continues.
     Back,
-    /// It comes back after some more steps.
+    /// The node comes back after some more steps.
     Late,
     /// The replica takes its place before it is back.
     Replaced,

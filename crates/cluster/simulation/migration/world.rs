@@ -225,7 +225,7 @@ pub(super) struct SimulatedNode {
     saved: (usize, u64),
     /// The stream that a primary has sent, or a replica has applied; on disk.
     history: Vec<Effect>,
-    /// It has had all that its primary had, since it started.
+    /// Since its start the replica has had all data of its primary.
     is_fit: bool,
 }
 

@@ -226,7 +226,7 @@ impl Cluster {
         refused.extend(content.first_chunk::<8>().into_iter().flatten());
         let known = std::mem::replace(&mut self.nodes[to].token, *its);
         self.send_to_member(to, TOKEN, &refused);
-        // It may be a stranger's.
+        // The token may belong to a stranger.
         self.nodes[to].token = known;
     }
 

@@ -30,9 +30,9 @@ type Answer = Result<CommandOutcome, String>;
 
 /// See [`Answer`].
 enum CommandOutcome {
-    /// It has replied by itself.
+    /// The subcommand has replied by itself.
     Replied,
-    /// It has replied by itself, and the reply waits for the save.
+    /// The subcommand has replied by itself, and the reply waits for the save.
     Noticed,
     /// `+OK`, once the change is saved.
     Changed,

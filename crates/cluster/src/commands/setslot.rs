@@ -152,7 +152,7 @@ impl Cluster {
         }
         let ends_import = to == mine && self.owners.importing.remove(&slot).is_some();
         self.bind_unsynced(slot, to);
-        // Others believe the claim, whatever epoch the source had.
+        // Other nodes believe the claim, whatever epoch the source had.
         if ends_import && to == ME {
             self.bump_epoch();
             self.save();

@@ -109,7 +109,7 @@ impl Cluster {
         let now = self.ms();
         let node = &mut self.nodes[at];
         node.mentioned = now;
-        // Another node had an answer later than we: one PING less.
+        // If another node had an answer later than this node, a PING less is needed.
         let pong_wall_ms = i64::from(entry.pong_received_s) * 1000;
         if !says_failing
             && node.pinged.is_none()

@@ -14,7 +14,7 @@ pub enum Trust {
     Stranger,
     /// A former member that says that it is elsewhere now, and has not shown its token from there.
     Moved,
-    /// It may ask.
+    /// The node may ask.
     Member,
 }
 

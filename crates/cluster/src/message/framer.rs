@@ -146,7 +146,7 @@ fn length(start: &[u8; LIGHT_BYTES], peer: Peer) -> Result<usize, Fault> {
     let Some(body) = total.checked_sub(header) else {
         return Err(Fault::Short(bytes));
     };
-    // Another version's other fields need not be where ours are.
+    // In another version the other fields may have other places.
     let version = u16_at(8);
     if version != VERSION {
         return Err(Fault::Version(version));

@@ -157,7 +157,7 @@ fn wrong_headers_are_distinguished() {
         fault_of(&with(REDIS_80, 2168, b"\xff")),
         Fault::Header("address")
     );
-    // One entry more than there is; and as many, but an extension less.
+    // An entry more than there is; and as many entries, but an extension less.
     assert!(matches!(
         fault_of(&with(REDIS_80, 14, &[0, 9])),
         Fault::Length { .. }

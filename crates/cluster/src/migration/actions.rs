@@ -28,7 +28,7 @@ pub enum MigrationProtocol {
     Push,
 }
 
-/// One thing to do.
+/// An action of a migration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Connect to a node's client port. The answer is `opened` or `refused`.

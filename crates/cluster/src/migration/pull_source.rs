@@ -134,7 +134,7 @@ impl Conversation for PullSource {
         if is("ACK") && link == self.main {
             self.acknowledged(scene, words);
         }
-        // Others, FAIL among them, change nothing at the source.
+        // Other words, FAIL among them, change nothing at the source.
         Ok(is("ACK") || is("FAIL"))
     }
 

@@ -23,9 +23,9 @@ use russet_config::Dialect;
 pub struct Sender {
     /// The connection that it came by.
     pub link: MigrationLink,
-    /// It has shown the cluster's secret.
+    /// The sender has shown the cluster's secret.
     pub is_internal: bool,
-    /// It came by our primary's stream.
+    /// The request came by our primary's stream.
     pub is_primary: bool,
     /// The id that it gave before by `CONF NODE-ID`.
     pub node: Option<Name>,

@@ -43,7 +43,7 @@ pub struct Request<'r> {
     pub is_readonly: bool,
     /// The command is MIGRATE, which runs at either end of a move.
     pub is_migrate: bool,
-    /// It names more than one key.
+    /// The command names more than one key.
     pub has_several_keys: bool,
     /// Which of its keys are here.
     pub keys: &'r dyn Fn() -> Keys,

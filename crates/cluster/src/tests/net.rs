@@ -76,7 +76,7 @@ impl Net {
         net
     }
 
-    /// One node more, which knows no other.
+    /// Adds a node, which knows no other node.
     pub(super) fn add(&mut self, dialect: Dialect) {
         let at = self.nodes.len();
         let saved = NodesConf::fresh(at as u64 + 1);

@@ -375,7 +375,7 @@ fn a_slot_that_is_given_up_takes_its_channels_along() {
     }
 }
 
-/// They reached the others with the next heartbeat, 0.8 s later as a rule.
+/// Regression: the changes reached the other nodes with the next heartbeat, as a rule 0.8 s later.
 #[test]
 fn changes_of_slots_and_epochs_reach_all_at_once() {
     let mut net = Net::cluster(Redis, 3, 0);

@@ -71,7 +71,7 @@ fn picks_from_every_encoding_are_fair() {
         }
         let shown = t.run("OBJECT ENCODING k");
         assert_eq!(words(&shown).next(), Some(encoding));
-        // One element; several with repetition; a few distinct elements; nearly all.
+        // A single element; several with repetition; a few distinct elements; nearly all.
         for (count, each) in [(None, 1), (Some(-9), 9), (Some(4), 4), (Some(40), 40)] {
             let pick = match count {
                 None => format!("{command} k"),

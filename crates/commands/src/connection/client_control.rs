@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_killed_client_gets_no_element() {
-        // It would be lost: the connection closes before it could be sent.
+        // The element would be lost, because the connection closes before the server could send it.
         let mut t = Testbed::new();
         let waiting = t.connect();
         t.run_as(waiting, "BLPOP list 0");

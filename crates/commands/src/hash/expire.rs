@@ -187,7 +187,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
         let when = || parse_when(args.at(2), form, clock, (Dialect::Valkey, by.1));
         match options.and_then(|options| Ok((when()?, options))) {
             Ok(parsed) => Some(parsed),
-            // It may be in the other dialect.
+            // The command may be in the other dialect.
             Err(_) if is_repeated => None,
             Err(error) => return Err(error),
         }

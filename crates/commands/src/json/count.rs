@@ -21,7 +21,7 @@ const CHUNKS_MAX: usize = 16;
 const STATIC_PATH: &str = "a path of names and indexes touches what it names alone";
 const PARTS: &str = "read or change parts of the document at their paths";
 
-/// One value at the path.
+/// A single value at the path.
 pub(super) const ONE: Work = work::by(one, STATIC_PATH);
 /// The names of an object at the path.
 pub(super) const NAMES: Work = work::by(names, STATIC_PATH);
@@ -31,7 +31,7 @@ pub(super) const CONTENT: Work = work::by(content, PARTS);
 pub(super) const SHOWN: Work = work::by(shown, PARTS);
 /// The work of JSON.DEBUG.
 pub(super) const MEASURED: Work = work::by(measured, PARTS);
-/// One value at the path of each key.
+/// A single value at the path of each key.
 pub(super) const EACH_KEY: Work = work::by(each_key, work::FEWER_NAMES);
 /// A path and a text.
 pub(super) const WRITTEN: Work = work::by(written, PARTS);

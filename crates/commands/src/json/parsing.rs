@@ -66,14 +66,14 @@ struct EditedDocument {
 /// A text that a thread has parsed.
 enum ParseOutput {
     Value(Result<Document, ParseError>),
-    /// It is set in a copy.
+    /// The value is set in a copy.
     In(EditedDocument),
 }
 
 /// The value of a command.
 pub(super) enum ParsedValue {
     Value(Result<Document, ParseError>),
-    /// It was set in a copy of the document, which is the document now.
+    /// The value was set in a copy of the document, and the copy is the document now.
     Outcome(Outcome),
 }
 
@@ -197,7 +197,7 @@ pub(super) fn apply(
     let path = compiled(&mut call.server.json_paths, path_at(call.args, PATH)?)?;
     let key = call.args.at(KEY);
     let bytes = read(&mut call.db, key)?.map_or(0, |json| json.memory_bytes());
-    // It has waited long enough.
+    // The command has waited long enough.
     let copies = if call.is_retry() { COPIES_MAX } else { 0 };
     let (budget, may_leave) = budget(call, bytes, copies);
     let mut json = call.db.place(key).open::<Json>();
@@ -254,7 +254,7 @@ fn target(call: &mut Call<'_>, edit: Edit) -> Result<Option<Target>, CommandErro
 
 /// The values of a command's texts, in order.
 pub(super) enum Values {
-    /// They are parsed as they are asked for.
+    /// The texts are parsed when they are asked for.
     Texts,
     /// A thread has parsed them.
     Parsed(IntoIter<Result<Document, ParseError>>),

@@ -39,7 +39,7 @@ pub(super) type Write = fn(Args<'_>, &str, &Document, &mut Means<'_>, &mut Reply
 /// The form of a reply.
 #[derive(Clone, Copy)]
 pub(super) enum Form {
-    /// One text.
+    /// A single text.
     Text,
     /// A text for each document, or null.
     Texts,

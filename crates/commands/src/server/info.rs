@@ -63,7 +63,7 @@ mod tests {
         assert_eq!(t.run("INFO nosuch"), "$0\r\n\r\n");
     }
 
-    /// Both fields were always zero.
+    /// Regression: both fields were always zero.
     #[test]
     fn time_over_maxmemory_is_counted() {
         let mut t = Testbed::new();

@@ -127,7 +127,7 @@ fn xackdel(call: &mut Call<'_>) -> CommandResult {
         let outcome = each(ids::strict(id)?);
         call.reply.int(match outcome {
             None => MISSING,
-            // It was pending, but deleted before.
+            // The entry was pending, but had been deleted before.
             Some(DeleteOutcome::Missing) => DONE,
             Some(outcome) => code(outcome),
         });

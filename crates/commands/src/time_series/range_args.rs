@@ -71,7 +71,7 @@ pub(super) type List = SmallVec<[Aggregator; 2]>;
 
 /// The options of AGGREGATION.
 pub(super) struct Buckets {
-    /// One list, or a list for each key.
+    /// A single list, or a list for each key.
     lists: SmallVec<[List; 1]>,
     spans: Spans,
     stamp: Stamp,

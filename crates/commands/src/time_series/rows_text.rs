@@ -63,7 +63,7 @@ impl RowsText {
         !self.is_over
     }
 
-    /// So many rows will follow, about.
+    /// Prepares for about this many rows.
     pub(super) fn expect(&mut self, rows: usize) {
         self.text.reserve(rows * LINE);
     }

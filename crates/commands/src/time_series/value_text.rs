@@ -100,7 +100,7 @@ fn add_any(text: &mut Text<'_>, value: f64) {
     let mut buffer = ryu::Buffer::new();
     let digits = buffer.format_finite(size).as_bytes();
     if (1.0..EXACT).contains(&size) {
-        // It is no integer, and ryu has no exponent here.
+        // The value is no integer, and ryu has no exponent here.
         return text.add(digits);
     }
     add_scientific(text, digits);

@@ -73,7 +73,7 @@ pub struct ShutdownFlags {
     pub failover: bool,
 }
 
-/// One SHUTDOWN option, as named in these directives.
+/// A SHUTDOWN option, as these directives name it.
 #[derive(Clone, Copy, PartialEq)]
 enum ShutdownWord {
     Default,

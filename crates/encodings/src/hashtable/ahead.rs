@@ -174,7 +174,7 @@ impl SegmentRef {
             prefetch(line.addr());
         }
         if has_expiries {
-            // Its header says which expiries need a record.
+            // The segment's header says which expiries need a record.
             prefetch(self.segment().0.addr());
         }
     }
@@ -201,7 +201,7 @@ impl SegmentRef {
                 return true;
             }
         }
-        // It may be about to be inserted.
+        // An insert of the element may follow.
         self.prefetch_way(tag);
         false
     }

@@ -72,7 +72,7 @@ impl Record {
         let dropped = self.near[latest].max(entry);
         self.near[latest] = self.near[latest].min(entry);
         self.far = time_of(dropped);
-        // Others with the very same time are not after `far`, as invariant 2 requires.
+        // Other elements with the same time are not after `far`, as invariant 2 requires.
     }
 
     /// Lowers `far`: an element without a near entry may expire then.

@@ -17,7 +17,7 @@ pub const EF_CONSTRUCTION: usize = 200;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Quantization {
-    /// As they are: 4 bytes each.
+    /// The numbers as they are: 4 bytes each.
     F32 = 0,
     /// A signed byte each, and a range for all.
     Q8 = 1,

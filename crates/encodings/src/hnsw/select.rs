@@ -81,7 +81,7 @@ impl Index {
 
     /// Returns whether one of `others` is nearer to a node than the node it was met from.
     fn is_covered(&self, near: Near, others: &[Near]) -> bool {
-        // They are compared singly, because the first covers it in most cases.
+        // The nodes are compared singly, because in most cases the first node covers `near`.
         others
             .iter()
             .any(|other| self.distance_between(near.id(), other.id()) < near.distance())

@@ -95,7 +95,7 @@ impl States {
 }
 
 impl Nearness {
-    /// Nothing is read.
+    /// The state before the first letter.
     pub(super) fn start(query: &Query) -> Nearness {
         let mut states = States {
             all: [(0, 0); STATES_MAX],

@@ -125,7 +125,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
 
     #[inline]
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
-        // Nothing is escaped in a text that is borrowed from the source.
+        // A text that is borrowed from the source has no escapes.
         self.draft.text(text.as_bytes(), true);
         Ok(())
     }

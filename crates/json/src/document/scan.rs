@@ -271,7 +271,7 @@ impl ScannedNumber {
     pub fn number(self) -> Number {
         match self {
             ScannedNumber::Integer(value) => Number::Signed(value),
-            // Both are exact, so that the quotient is rounded once.
+            // Both numbers are exact, so that the quotient is rounded once.
             ScannedNumber::Decimal(value, scale) => Number::Float(value as f64 / POWERS[scale]),
             ScannedNumber::Other(number) => number,
         }

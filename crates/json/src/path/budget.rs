@@ -54,7 +54,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// So many visits, and any number of bytes.
+    /// A budget of `visits`, and of any number of bytes.
     pub fn new(visits: u64) -> Self {
         Budget {
             left: Cell::new(visits),

@@ -65,7 +65,7 @@ pub struct Figures {
 
 impl Figures {
     fn add(counter: &AtomicU64, n: u64) {
-        // One thread writes it.
+        // Only one thread writes the counter.
         counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
     }
 }
@@ -107,7 +107,7 @@ impl IoThread {
         Ok(io_thread)
     }
 
-    /// Both ends, with rings for `room` messages each.
+    /// Both ends of a pair, with rings for `room` messages each.
     pub(crate) fn pair(
         number: u32,
         waker: Arc<ThreadWaker>,
@@ -318,7 +318,7 @@ impl IoThread {
             return;
         };
         while !self.post() && !thread.is_finished() {
-            // It empties its ring without waiting for anything.
+            // The thread empties its ring without waiting.
             yield_now();
         }
         let _ = thread.join();

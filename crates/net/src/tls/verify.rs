@@ -604,7 +604,7 @@ mod tests {
             let end = leaf(&by_between);
             assert!(!believed(purpose, &[&end], &end, &[]));
             assert!(!believed(purpose, &[&ca, &end], &end, &[]));
-            // It may sign, but not be presented.
+            // The certificate may sign, but a peer may not present it.
             assert!(!believed(purpose, &[&strict], &strict, &[]));
             assert!(believed(purpose, &[&ca], &ca, &[]));
         }

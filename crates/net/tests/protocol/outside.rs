@@ -12,7 +12,7 @@ use shuttle::sync::{Arc, Condvar, Mutex};
 pub use shuttle::sync::atomic;
 pub use shuttle::thread::yield_now;
 
-/// So that a ring is full all the time.
+/// Small, so that a ring is full all the time.
 pub const RING: usize = 1;
 
 pub fn sleep(_: Duration) {

@@ -69,7 +69,7 @@ impl Drop for Socket {
 pub struct Peer(Arc<Mutex<State>>);
 
 impl Peer {
-    /// Both sides; `news` is where the peer polls.
+    /// Both sides of a connection; `news` is where the peer polls.
     pub fn connect(news: &Registry) -> (Peer, Stream) {
         let state = Arc::new(Mutex::new(State {
             peer: news.clone(),

@@ -37,7 +37,7 @@ pub(crate) enum Annotation {
     Aside(AsideLine),
     /// Unknown here: another program's.
     Foreign,
-    /// It begins like russet's lines but is malformed.
+    /// The line begins like russet's lines but is malformed.
     Damaged,
 }
 

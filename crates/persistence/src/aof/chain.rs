@@ -41,7 +41,7 @@ struct ClosedFile {
 #[derive(Debug)]
 enum Handle {
     Open(Arc<File>),
-    /// It is opened for each read.
+    /// The file is opened for each read.
     At(PathBuf),
 }
 
@@ -103,7 +103,7 @@ impl LogFile {
         }
     }
 
-    /// It is at this place, which it will not leave without [`LogFile::hold`] before.
+    /// The file is at this place, and does not leave it without [`LogFile::hold`].
     fn let_go(&self, path: &Path) {
         *self.handle() = Handle::At(path.to_owned());
     }
@@ -208,7 +208,7 @@ impl Chain {
     /// The current file, which is at `path`, is not written any more.
     pub(crate) fn close_current(&mut self, written: WrittenFile<'_>, path: &Path) {
         if let Some(file) = self.current() {
-            // It is open: nothing was set before.
+            // The file is open, so nothing was set before.
             let _ = file.closed.set(ClosedFile {
                 length: written.length,
                 places: written.places.to_vec(),

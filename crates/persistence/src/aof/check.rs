@@ -44,7 +44,7 @@ enum Verdict {
 /// Why the check failed.
 #[derive(Debug)]
 enum CheckFailure {
-    /// It is already reported.
+    /// The failure is already reported.
     Reported,
     Open(PathBuf, io::Error),
     Io(io::Error),

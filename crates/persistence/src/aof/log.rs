@@ -503,7 +503,7 @@ impl Log {
             tracing::info!("Creating AOF base file {name} on server start");
         }
         let (name, is_new, is_changed) = match manifest.incrs.last_mut() {
-            // It will be appended to: its end offset is unknown again.
+            // The server will append to the file, so its end offset is unknown again.
             Some(last) => (last.name.clone(), false, last.end.take().is_some()),
             None => (manifest.add_incr(&self.names.basename, offset), true, true),
         };

@@ -81,7 +81,7 @@ pub enum End {
     },
     /// The files are no longer the plan's files.
     Changed,
-    /// It was asked to.
+    /// The caller asked it to stop.
     Stopped,
 }
 

@@ -207,7 +207,7 @@ pub struct LogWriter {
     held_from: Option<ReplOffset>,
     /// The bytes to write after the write on its way, before the next file.
     rest: Option<CutRemainder>,
-    /// Another component's fsync of the file is under way.
+    /// Another component's fsync of the file is running.
     pub(super) is_synced_elsewhere: bool,
 }
 

@@ -86,7 +86,7 @@ impl Writer {
                 }
             };
             if let Err(error) = ended {
-                // It has failed already: nothing else ends the thread's work.
+                // The spool has already failed: nothing else ends the thread's work.
                 return self.shared.fail(&error.to_string());
             }
         }

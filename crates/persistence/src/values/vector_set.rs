@@ -274,7 +274,7 @@ impl Buffers {
                 self.links.push(next()?);
             }
             if version > 0 {
-                // It is computed when it is needed.
+                // The index computes this number when it is needed.
                 next()?;
             }
         }

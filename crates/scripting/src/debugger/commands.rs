@@ -16,7 +16,7 @@ pub(super) enum NextStep {
     Ask,
     /// The script goes on.
     GoOn,
-    /// It ends with this error.
+    /// The script ends with this error.
     End(&'static str),
 }
 

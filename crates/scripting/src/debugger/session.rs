@@ -22,7 +22,7 @@ pub struct Session {
     pub(super) breaks: Cell<bool>,
     /// When the code of an `eval` must have ended.
     pub(super) eval_ends: Cell<Option<Instant>>,
-    /// It has raised an error.
+    /// The code of an `eval` has raised an error.
     pub(super) eval_failed: Cell<bool>,
     /// Why the script must end.
     pub(super) ended: Cell<Option<&'static str>>,

@@ -17,7 +17,7 @@ pub enum Status {
     Suspended,
     /// The coroutine that asks.
     Running,
-    /// It has resumed another coroutine.
+    /// The coroutine has resumed another coroutine.
     Normal,
     Dead,
 }

@@ -57,7 +57,7 @@ pub(crate) struct Terms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stem {
     Unknown,
-    /// It equals the word, or the word is too short.
+    /// The stem equals the word, or the word is too short.
     None,
     Term(TermId),
 }

@@ -16,7 +16,7 @@ pub struct Batch {
 /// Why a batch has no more rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchEnd {
-    /// It has as many as were asked for.
+    /// The batch has as many rows as were asked for.
     Full,
     /// The budget is used up.
     Paused,

@@ -128,7 +128,7 @@ impl Pipeline {
         };
         if let Some(total) = &mut shards.total {
             *total += answer.total;
-            // It counts even if no row is kept.
+            // The total counts even if no row is kept.
             self.total = *total;
         }
         let rows = answer.rows.into_iter();

@@ -300,7 +300,7 @@ const PRODUCTIONS: [(&str, &str, &str, &str, u32); 34] = [
     ("@n:[", "-", "1 2]", "", 0),
     ("foo", " @n:[1 2]", "", "", 0),
     ("foo", " @n>=1", "", "", 0),
-    // These bind to the left neighbour before that neighbour binds to the left.
+    // These units bind to the left neighbour before that neighbour binds to the left.
     ("foo", " w'a*'", "", "", 1),
     ("foo", " %ba%", "", "", 1),
 ];

@@ -35,7 +35,7 @@ pub(crate) fn sound(word: &[u8]) -> Vec<u8> {
 /// A word in capital letters, after which there are blanks.
 struct Word<'w> {
     letters: &'w [u8],
-    /// It is written as in Slavic languages or in German.
+    /// The word is written as in Slavic languages or in German.
     is_slavic: bool,
 }
 

@@ -56,7 +56,7 @@ pub(crate) enum PromotionObstacle {
         age: Ms,
         max: Ms,
     },
-    /// It has been without its primary for longer than it may be.
+    /// The replica has been without its primary for longer than the limit.
     LinkDown {
         age: Ms,
         max: Ms,

@@ -42,7 +42,7 @@ impl Watch {
 /// Whether a data node carries out a failover by itself (the command FAILOVER).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailoverSeen {
-    /// It does not know the command.
+    /// The node does not know the command.
     Unsupported,
     No,
     Yes,
@@ -105,7 +105,7 @@ pub struct DataNode {
 /// The changes by one INFO that have consequences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InfoChanges {
-    /// Another run id: it was restarted.
+    /// The run id has changed: the node was restarted.
     pub run_id: bool,
     pub role: bool,
 }
@@ -192,9 +192,9 @@ impl DataNode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reconf {
     None,
-    /// It was ordered to follow at this moment.
+    /// The Sentinel ordered the replica to follow at this moment.
     Sent(Ms),
-    /// It names the new primary.
+    /// The replica names the new primary.
     InProgress,
     /// The link is up.
     Done,

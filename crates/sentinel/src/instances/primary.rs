@@ -94,7 +94,7 @@ pub struct Primary {
     /// Enough Sentinels see it as down (ODOWN).
     pub(crate) is_agreed_down: bool,
     pub(crate) agreed_down_since: Option<Ms>,
-    /// It was restarted at this moment and has not answered a PING yet.
+    /// The primary was restarted at this moment and has not answered a PING yet.
     pub(crate) reboot_since: Option<Ms>,
     pub config_epoch: u64,
     /// Our last vote, unless this process was started since, and its epoch.

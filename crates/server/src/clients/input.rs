@@ -45,7 +45,7 @@ pub struct Input {
     progress: Progress,
     /// Large arguments of the unfinished command.
     apart: Option<Box<LargeArgs>>,
-    /// It may contain whole commands: the client was stopped, not short of bytes.
+    /// The input may contain whole commands: the client was stopped, not short of bytes.
     pub runnable: bool,
 }
 
@@ -290,13 +290,13 @@ pub fn request(args: Args<'_>) -> Vec<u8> {
 /// The result of a read into a large argument.
 struct FillResult {
     bytes: usize,
-    /// Of them, the bytes that follow the argument.
+    /// Of these bytes, the bytes that follow the argument.
     behind: usize,
     /// There may be more.
     more: bool,
 }
 
-/// One read into a large argument; bytes after its end go to the second buffer.
+/// A single read into a large argument; bytes after its end go to the second buffer.
 fn fill(large: &mut LargeText, from: &mut Stream, behind: &mut [u8]) -> io::Result<FillResult> {
     let (mut beyond, mut more) = (0, false);
     let (_, came) = large.fill(|room, ends| {

@@ -44,7 +44,7 @@ const NO_RIGHTS: CommandError =
 
 /// How a question was answered.
 enum Outcome {
-    /// It is none.
+    /// The bytes are no question.
     Nothing,
     Answer(Vec<u8>),
     /// The answer comes later: the command continues, or waits for this node's view of the slots,

@@ -176,7 +176,7 @@ mod tests {
         fs::write(to.join("old"), "1").expect("written");
         assert!(SetPlace::new(&conversion_to(&to, false)).is_err());
         let place = SetPlace::new(&conversion_to(&to, true)).expect("a place");
-        // It vanishes before it is renamed.
+        // The folder vanishes before it is renamed.
         let made = place.make(|temporary| {
             fs::remove_dir(temporary).expect("removed");
             Ok(Some(1))

@@ -148,7 +148,7 @@ fn headers_whose_generations_contradict_the_links_are_refused() {
         (links + 8, &[2]),
         // As many as no bytes are there for.
         (links + 12, &[4]),
-        // They begin in another order.
+        // The generations begin in another order.
         (links + 16, &[255, 255, 255, 255, 255, 255, 255, 127]),
         // Links that are not there.
         (links + 24, &[2]),

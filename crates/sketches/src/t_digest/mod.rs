@@ -142,7 +142,7 @@ impl TDigest {
         *self = TDigest::new(self.compression());
     }
 
-    /// As it was created with.
+    /// The compression with which the digest was created.
     pub fn compression(&self) -> i64 {
         self.compression as i64
     }

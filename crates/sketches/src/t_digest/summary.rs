@@ -218,7 +218,7 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// Both ranks of a value that is outside of the others.
+    /// Both ranks of a value outside the range of the other values.
     fn rank_outside(&self, value: f64) -> Option<(i64, i64)> {
         match value {
             _ if self.weight == 0 => Some((-2, -2)),

@@ -12,7 +12,7 @@
 
 use super::decay::{DecayThresholds, Generator};
 
-/// So many additions are drawn singly.
+/// The number of additions that are drawn singly.
 const ONE_BY_ONE: u32 = 32;
 /// The least decay at which times of neighbouring counts are drawn together.
 const SLOW: f64 = 31.0 / 32.0;

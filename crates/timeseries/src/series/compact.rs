@@ -54,7 +54,7 @@ impl Series {
             } else {
                 let change = match rule.value_of(series, start) {
                     Some(value) => Change::Set(Sample::new(start, value)),
-                    // Its only number was replaced by NaN.
+                    // NaN has replaced the bucket's only number.
                     None => Change::Remove(start, start),
                 };
                 rule.write(change, writes);

@@ -212,7 +212,7 @@ impl World {
                     follows: its.view.follows,
                 };
                 let (owner, epoch) = (it.view.owner, it.view.epoch);
-                // It speaks for itself, or for its primary.
+                // A node speaks for itself, or for its primary.
                 let speaks = |at: usize| at == from || at == its.view.follows;
                 let is_old = (speaks(owner) || speaks(its.view.owner)) && its.view.epoch < epoch;
                 if is_old && !self.claims.contains(&(from, owner, epoch)) {

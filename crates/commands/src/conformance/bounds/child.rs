@@ -50,7 +50,7 @@ pub fn run<F: FnMut(usize) -> Outcome>(
     while first < count {
         let mut child = start(name, first);
         first = follow(&mut child, first, &mut failures);
-        // It has ended, or is at a case that does not.
+        // The child has ended, or is at a case that does not end.
         let _ = child.kill();
         let _ = child.wait();
     }

@@ -56,7 +56,7 @@ const MIXTURES: usize = 12;
 struct Case {
     world: World,
     line: Line,
-    /// It leaves another world.
+    /// The command changes the world.
     writes: bool,
 }
 

@@ -17,11 +17,11 @@ pub enum World {
     Hashes,
     /// Documents whose fields are lists.
     Documents,
-    /// One hash with a text of `n` words.
+    /// A hash with a text of `n` words.
     LongText,
     /// Hashes, each with a field name that no other hash has.
     OwnFields,
-    /// One document with `n` indexed numbers.
+    /// A document with `n` indexed numbers.
     Numbers,
     /// Many vectors of zeros among others, in a graph.
     Zeros,

@@ -247,7 +247,7 @@ mod tests {
         let given = word(next(&best, &bytes, Scorer::Bm25StdNorm));
         let given = Statistics::read(&given[1..]).expect("whole");
         assert_eq!(given.best, Some(1.5));
-        // One shard has too many.
+        // A shard has too many terms.
         let all = [own.clone(), answer(b"#", b"")];
         assert_eq!(word(next(&all, b"", Scorer::Bm25Std)), b"-");
         assert_eq!(

@@ -64,7 +64,7 @@ impl<'d> Reader<'d> {
     fn found(&self, key: &[u8]) -> Option<AnyRef<'d>> {
         let (ahead, last) = (self.ahead.borrow(), self.last.get());
         let address = key.as_ptr().addr();
-        // It is the last entry or the next, as a rule.
+        // As a rule the document is the last entry or the next.
         let after = ahead
             .iter()
             .skip(last)

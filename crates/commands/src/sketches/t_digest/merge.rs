@@ -206,7 +206,7 @@ impl Task for SumTask {
             return Progress::Done;
         };
         let digest = &mut self.digests[part].2;
-        // It may be named again.
+        // The command may name the digest again.
         digest.keep_copy();
         self.is_too_large |= self.sum.merge(digest).is_err();
         if self.is_too_large {

@@ -25,7 +25,7 @@ fn effects_lead_to_the_same_list() {
         other.run(effect);
     }
     assert_eq!(payload(&mut t, "t"), payload(&mut other, "t"));
-    // It records the effects that it was given.
+    // The replica records the effects that it was given.
     assert_eq!(other.take_effects(), effects);
     // A list that was read goes on in the same way.
     let dump = payload(&mut t, "t");

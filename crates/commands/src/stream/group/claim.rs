@@ -297,7 +297,7 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
     if let Some((made, done)) = claimed {
         record(call, made, &done);
         if is_earlier && done.changes > 0 {
-            // It may be idle for long enough for a reader that waits.
+            // The entry may be idle for long enough for a waiting reader.
             call.db.signal(args.at(1));
         }
     }

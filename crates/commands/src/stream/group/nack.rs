@@ -41,7 +41,7 @@ enum Mode {
     /// The last delivery does not count.
     Silent,
     Fail,
-    /// It becomes the greatest count: the entry should not be tried again.
+    /// The count becomes the greatest count, because the entry should not be tried again.
     Fatal,
 }
 

@@ -80,7 +80,7 @@ fn values(text: &[u8]) -> Option<Option<Vec<Box<[u8]>>>> {
 pub(crate) enum ReplyLabels<'a> {
     Nothing,
     All,
-    /// These, in this order.
+    /// These labels, in this order.
     Named(Args<'a>),
 }
 

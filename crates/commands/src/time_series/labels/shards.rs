@@ -69,7 +69,7 @@ pub(crate) fn gather(
     let mut search = all.search(call)?;
     let mut found = Vec::new();
     while let Some(key) = search.next_key() {
-        // It may have expired.
+        // The series may have expired.
         let Some(series) = call.db.peek::<TimeSeries>(key)? else {
             continue;
         };

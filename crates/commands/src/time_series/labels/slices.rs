@@ -50,7 +50,7 @@ impl SeriesSelector<'_> {
         match self.unreadable {
             Unreadable::Named => Ok(true),
             Unreadable::LeftOut => Ok(call.may_read_key(key)),
-            // It may have expired.
+            // The series may have expired.
             Unreadable::Refused if !call.may_read_key(key) && call.db.peek_exists(key) => {
                 Err(DENIED)
             }

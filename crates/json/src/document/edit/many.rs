@@ -22,7 +22,7 @@ use crate::document::value::Value;
 use crate::view::{Kind, Location, Number, View};
 use std::iter;
 
-/// So few edits are made in place, even in a small document.
+/// The number of edits that are made in place, even in a small document.
 const IN_PLACE_MAX: usize = 16;
 /// Making this share of a chunk anew takes as long as an edit in place.
 const SHARE_FOR_EDIT: usize = 4;

@@ -82,7 +82,7 @@ fn membership(cluster: &Cluster, found: &mut Vec<Finding>) {
     }
 }
 
-/// One id in two places: nodes.conf was copied.
+/// An id in two places means that nodes.conf was copied.
 fn identities(cluster: &Cluster, found: &mut Vec<Finding>) {
     let mut places: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
     for (at, said) in cluster.said() {

@@ -151,7 +151,7 @@ pub(super) struct DataNodeReplies {
     pub info: Fields,
     /// Whether `masterauth` is set; `None` if it may not be read.
     pub has_masterauth: Option<bool>,
-    /// It has a password, which we used.
+    /// The node has a password, which the doctor used.
     pub has_password: bool,
     /// The user that we are.
     pub user: String,

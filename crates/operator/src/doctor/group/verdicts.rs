@@ -12,7 +12,7 @@ use russet_base::finding::{Finding, Weight};
 use russet_resp::ReplyValue;
 use russet_sentinel::{Fitness, Limits};
 
-/// Of these a report says also that they are in order.
+/// The subjects that a report also names if they are in order.
 const MAIN: [&str; 2] = ["quorum", "promotion"];
 
 /// The periods of PING and INFO of a Sentinel of another kind, milliseconds.

@@ -9,9 +9,9 @@
 
 use hashbrown::HashTable;
 
-/// Tables, once there are more numbers than [`FEW`].
+/// The number of tables, once there are more numbers than [`FEW`].
 const PARTS: usize = 256;
-/// So many numbers are in a single table.
+/// Up to this many numbers are in a single table.
 const FEW: usize = 4096;
 
 /// See the module.

@@ -339,7 +339,7 @@ impl Graph {
                 self.part(nearest, far.document, level);
                 let links = self.links(far.document, level);
                 if links.is_empty() {
-                    // It stays reachable by the new row.
+                    // The row stays reachable by the new row.
                     self.set_links(far.document, level, &[row]);
                     self.set_links(row, level, &[far.document]);
                 }
@@ -360,7 +360,7 @@ impl Graph {
                 && let Some((before, after)) = self.path.remove(row)
                 && !self.links(before, 0).contains(&after)
             {
-                // Both have room: they have just lost a link.
+                // Both rows have room, because they have just lost a link.
                 self.join(before, after, 0);
             }
             self.link_among(rows, &around, level);

@@ -50,7 +50,7 @@ pub(crate) struct GraphSearch {
 /// The documents that are searched for.
 #[derive(Clone, Copy, Debug)]
 enum Goal {
-    /// So many documents.
+    /// This many documents.
     Nearest(usize),
     Within {
         radius: f64,
@@ -117,7 +117,7 @@ impl GraphSearch {
             return SearchOutcome::TooFew;
         };
         if vectors.rows.is_loose_target(target) {
-            // Nothing is near to it.
+            // No row is near to the target.
             return match self.goal {
                 Goal::Nearest(_) => SearchOutcome::TooFew,
                 Goal::Within { .. } => SearchOutcome::Found(Vec::new()),
@@ -308,7 +308,7 @@ impl GraphSearch {
                 vectors.rows.prefetch(rows[ahead].document);
             }
             let document = vectors.documents[row as usize];
-            // It may be gone, or another's by now.
+            // The document may be gone, or the row may belong to another document by now.
             if document != NONE && passes.is_none_or(|passes| passes(document)) {
                 let near = vectors.measured(row, target);
                 if near.distance <= radius || radius == f64::INFINITY {

@@ -52,7 +52,7 @@ impl VisitedRows {
     fn mark(&mut self, row: u32) -> bool {
         let (word, bit) = (row as usize / 64, 1 << (row % 64));
         if word >= self.0.len() {
-            // It has come since the search began.
+            // The row has come since the search began.
             self.0.resize(word + 1, 0);
         }
         let is_new = self.0[word] & bit == 0;
@@ -354,7 +354,7 @@ impl Heaps {
 pub(super) struct Ring {
     radius: f64,
     epsilon: f64,
-    /// It shrinks to the radius as the walk comes nearer.
+    /// The reach shrinks to the radius as the walk comes nearer.
     reach: f64,
     seen: VisitedRows,
     open: BinaryHeap<Reverse<Near>>,

@@ -13,7 +13,7 @@ use russet_encodings::geohash::Position;
 /// The terms or documents that were found for a part of a query.
 #[derive(Clone, Debug)]
 pub(crate) enum PartMatches {
-    /// It can match nothing.
+    /// The part can match no document.
     Nothing,
     /// Terms, or tags.
     Terms {

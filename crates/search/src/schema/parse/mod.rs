@@ -30,7 +30,7 @@ const TEXTS_MAX: usize = 128;
 pub enum JsonPath {
     /// The values that the path finds have an order.
     Ordered,
-    /// They have none, as the values of `$..a` and `$[*]`.
+    /// The values have no order, as the values of `$..a` and `$[*]`.
     Unordered,
 }
 

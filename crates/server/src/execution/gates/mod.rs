@@ -329,7 +329,7 @@ pub const TO_STRANGERS: CommandError = CommandError::Text(
 /// Every command makes room: clients' buffers grow, too. It passes if it needs no memory.
 #[inline]
 fn memory(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
-    // Nothing is evicted while data is loaded or a script runs.
+    // The server evicts no key while it loads data or runs a script.
     let stands_still =
         world.server.persist.loading.in_progress() || world.server.scripting.is_running();
     let is_limited = world.server.memory.limit.maxmemory() > 0 && !stands_still;

@@ -199,7 +199,7 @@ impl Definitions {
         let mut all = Definitions::default();
         for (name, held) in indexes.iter().filter(|(_, held)| is_wanted(held)) {
             let mut schema = held.index.schema().clone();
-            // It is about the keys of the node that was asked, then.
+            // SKIPINITIALSCAN is about the keys of the node that the client asked.
             schema.skips_scan = false;
             let mut create = line(&[CREATE, name]);
             create.append(&mut words(&schema));
@@ -266,7 +266,7 @@ impl Definitions {
         xxh3::hash_128(&[&self.bytes()])
     }
 
-    /// Both, by rule 2 of the module.
+    /// The union of both, by rule 2 of the module.
     pub fn union(&self, other: &Definitions) -> Definitions {
         let mut all = self.clone();
         for (name, lines) in &other.indexes {

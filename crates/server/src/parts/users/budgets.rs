@@ -301,7 +301,7 @@ impl Account {
             // The connection's turn lasts as long as its share and the buckets.
             Some(0) => return Verdict::Hold(self.last),
             Some(left) => *left -= 1,
-            // Others came before.
+            // Other connections came before.
             None if !self.held.is_empty() => return Verdict::Hold(self.last),
             None => {}
         }

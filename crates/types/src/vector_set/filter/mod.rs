@@ -68,14 +68,14 @@ pub struct Filter {
     by_name: SmallVec<[u32; 4]>,
 }
 
-/// One step of a program.
+/// A step of a program.
 #[derive(Clone, Debug)]
 enum Instruction {
     Number(f64),
     Text(Range<u32>),
     /// A range of `literals`.
     Tuple(Range<u32>),
-    /// One of `fields`.
+    /// The number of a field in `fields`.
     Field(u32),
     Null,
     Operator(Operator),

@@ -50,7 +50,7 @@ impl Many {
 
 fn read(socket: &mut UnixStream) -> String {
     let mut bytes = Vec::new();
-    // It would wait, or has ended, when all is read.
+    // When all bytes are read the socket would wait, or has ended.
     let _ = socket.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -87,7 +87,7 @@ fn stranger(threads: u32) {
             client.writer().write_all(b"SET k v\r\n").expect("room");
             has_sent = true;
         }
-        // One write: the server reads the end of the handshake and the command at once.
+        // A single write: the server reads the end of the handshake and the command at once.
         let mut bytes = Vec::new();
         while client.wants_write() {
             client.write_tls(&mut bytes).expect("a vector");

@@ -251,7 +251,7 @@ fn the_list_of_arguments_counts_towards_the_limit_of_the_query_buffer() {
     peer.all.engine.server.config.client_query_buffer_limit = 1 << 20;
     peer.send(b"*1000000\r\n");
     for piece in b"$0\r\n\r\n".repeat(100_000).chunks(60_000) {
-        // It is closed on the way.
+        // The server closes the connection on the way.
         let _ = peer.socket.write_all(piece);
         peer.all.turn().expect("a turn");
     }

@@ -56,7 +56,7 @@ fn a_reply_that_is_not_read_waits_for_the_socket_and_goes_on() {
             peer.all.turn().expect("a turn");
         }
     }
-    // Nothing is left to be done until the socket is writable.
+    // The server has no work until the socket is writable.
     assert!(!peer.all.engine.server.turn.has_urgent(
         &peer.all.engine.server.shutdown,
         &peer.all.engine.server.connections.console
@@ -117,7 +117,7 @@ fn a_reply_over_the_limit_is_given_up_while_it_is_written() {
         input.extend_from_slice(b"SET not run\r\n");
         peer.replies.clear();
         for piece in input.chunks(50_000) {
-            // It is closed before the rest is read.
+            // The server closes the connection before it reads the rest.
             let _ = peer.socket.write_all(piece);
             peer.all.turn().expect("a turn");
         }

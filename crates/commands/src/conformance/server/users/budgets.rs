@@ -291,7 +291,7 @@ fn work_is_refused_before_anything_is_done() {
         t.run_as(client, "LRANGE l x y"),
         "-ERR value is not an integer or out of range\r\n"
     );
-    // Nothing of a transaction is done.
+    // No command of a transaction is done.
     for line in ["MULTI", "SET a 1", "LRANGE l 0 -1"] {
         assert!(t.run_as(client, line).starts_with('+'), "{line}");
     }

@@ -41,7 +41,7 @@ impl Wire {
         self.stream.fd()
     }
 
-    /// Another process continues with the connection.
+    /// Another process continues the connection.
     pub fn hand_over(&mut self) {
         self.stream.hand_over();
     }

@@ -384,7 +384,7 @@ impl Aof {
             log.forget_chain();
         }
         if let Err(error) = log.begin_incr(false, stream.offset(), "a failed fsync") {
-            // It is tried again soon.
+            // The server tries again soon.
             let is_logged = |last: u64| at.mono_ms.saturating_sub(last) < LOG_EVERY_MS;
             if !self.logged_ms.is_some_and(is_logged) {
                 self.logged_ms = Some(at.mono_ms);
