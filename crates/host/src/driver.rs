@@ -19,8 +19,8 @@ const ACCEPTS_MAX: usize = 64;
 const READS_MAX: usize = 8;
 const READ_BYTES: usize = 16 * 1024;
 
-/// The server around a machine. What it must say comes first; the rest is the same for all
-/// machines.
+/// The server around a machine. The methods that it must have come first; the others are the
+/// same for all machines.
 pub trait Driver {
     /// The machine's type.
     type Machine: Machine;

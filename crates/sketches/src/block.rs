@@ -39,8 +39,8 @@ pub(crate) fn blank(block: &[u8]) -> Box<[u8]> {
 }
 
 /// Copies a piece of blocks, each to its blank one, from a position among the bytes of all of them;
-/// returns the next position. `None`: there is no such piece. What is zero stays as it is, so that
-/// it takes no memory.
+/// returns the next position. `None`: there is no such piece. Zeros are not copied, so that
+/// they take no memory.
 pub(crate) fn copy_piece<'b>(
     blocks: impl Iterator<Item = (&'b [u8], &'b mut [u8])>,
     at: u64,

@@ -21,7 +21,7 @@
 //! of the region and the next ones have small pages, until a later region tries again ([`TRIALS`]).
 //!
 //! Allocations of 8 MiB and more have an arena of jemalloc's own, without the hook: most of them
-//! are written once and read in order. Those that are read at random (`alloc::zeros`) ask for
+//! are written once and read in order. Blocks that are read at random (`alloc::zeros`) ask for
 //! themselves: with a trial as regions have, and up to [`AT_ONCE_MAX`], since a single command may
 //! touch all pages of a block. A larger block asks when it has been filled ([`advise_filled`]), and
 //! the kernel's collector makes its pages huge; and before it is read from end to end

@@ -40,7 +40,8 @@ impl Collation {
     }
 
     /// Appends a text whose byte order is this order of `text`. Texts that the locale holds for
-    /// equal are ordered by their bytes. What follows a NUL byte counts only for those.
+    /// equal are ordered by their bytes. The bytes after a
+    /// NUL byte count only for such texts.
     pub fn write_key(&self, text: &[u8], out: &mut Vec<u8>) {
         if let Some(rules) = &self.rules {
             rules.transform(text, out);

@@ -1,5 +1,5 @@
-//! Whatever breaks, and whenever: each key is on exactly one node in the end, with its last
-//! acknowledged value, and nothing is held, hidden or open.
+//! Any part may break at any time: in the end each key is on exactly one node, with its last
+//! acknowledged value, and no slot is held, hidden or open.
 
 use std::collections::BTreeMap;
 

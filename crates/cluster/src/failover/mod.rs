@@ -5,8 +5,8 @@
 //!     CLUSTER FAILOVER --manual--> the same, with the primary's consent
 //!
 //! Invariants: a node votes once an epoch, and saves its vote before it is sent (`votes`); a
-//! replica that was never in sync with its primary does not stand (`election`). Who serves which
-//! slot afterwards: `ownership`. The state of these steps, which the core holds: `state`.
+//! replica that was never in sync with its primary does not stand (`election`). The owners of
+//! slots afterwards: `ownership`. The state of these steps, which the core holds: `state`.
 
 pub(super) mod election;
 pub(super) mod failure;

@@ -154,7 +154,7 @@ mod tests {
         );
     }
 
-    /// Whatever builds them: a command or several, a file, COPY.
+    /// A command, several commands, a file, or COPY builds the hashes.
     #[test]
     fn hashes_that_share_names_are_as_others() {
         let mut t = Testbed::new();

@@ -162,7 +162,7 @@ mod tests {
         for (text, expected) in known {
             let got = value(text, true).ok();
             assert_eq!(got.map(f64::to_bits), expected.map(f64::to_bits));
-            // Whatever is after a number makes it none, now.
+            // A further byte after a number makes the text no number.
             let more = [text, b","].concat();
             assert_eq!(value(&more, false).ok(), None);
             if text.iter().all(|byte| b"-.0123456789".contains(byte)) && text != b"1.5.5" {

@@ -186,7 +186,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever follows the header, nothing panics, and a value that can be counted has 16,384
+        /// No bytes after the header cause a panic, and a value that can be counted has 16,384
         /// registers.
         #[test]
         fn damaged_runs_are_refused(

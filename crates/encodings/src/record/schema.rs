@@ -231,7 +231,7 @@ impl Drop for SchemaRef {
         if self.references.fetch_sub(1, Ordering::Release) > 1 {
             return;
         }
-        // Whatever other references did happens before the schema is freed.
+        // All actions of other references happen before the schema is freed.
         fence(Ordering::Acquire);
         let schema = SLOTS[usize::from(self.0)].swap(ptr::null_mut(), Ordering::AcqRel);
         // SAFETY: `new` put a box into the slot, and this was the last reference: no other

@@ -2,9 +2,10 @@
 //! full, sockets that are recalled, given again, closed, and peers that come and go meanwhile.
 //!
 //! The I/O threads' own code runs here, with rings, polls, threads and sockets of this test instead
-//! of the real modules (`outside`, `stream`). The loop echoes all it reads. What must hold: each
-//! peer has its own bytes back, in order; nothing of a closed connection arrives; all sockets are
-//! closed in the end; no thread sleeps for ever, which shuttle reports as a deadlock.
+//! of the real modules (`outside`, `stream`). The loop echoes all bytes that it reads. The
+//! conditions: each peer gets its own bytes back, in order; nothing of a closed connection arrives;
+//! all sockets are closed in the end; no thread sleeps for ever, which shuttle reports as a
+//! deadlock.
 #![allow(
     dead_code,
     unused_imports,

@@ -236,7 +236,7 @@ mod tests {
                 let mut other = bytes.clone();
                 let at = rng.random_range(HEADER_BYTES..other.len());
                 other[at] ^= 1 << rng.random_range(0..8);
-                // Whatever the frame does not protect, the checksum of the file does.
+                // The checksum of the file protects the bytes that the frame does not protect.
                 let (report, is_sound) = checked(&other);
                 assert!(!is_sound || report.contains("3 keys"), "{name}: {report}");
             }

@@ -271,7 +271,7 @@ impl Call<'_> {
         );
         self.server.acl.becomes_link(client, ClientFlags::INTERNAL);
         let flags = &mut client.flags;
-        // Whatever the user's rights, the connection runs only commands that move slots
+        // With any rights of the user the connection runs only commands that move slots
         // (`migration::applied`).
         flags.remove(ClientFlags::UNAUTHENTICATED | ClientFlags::RESTRICTED);
         flags.insert(ClientFlags::PROVEN);

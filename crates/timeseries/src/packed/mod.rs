@@ -213,8 +213,8 @@ impl PackedChunk {
     }
 
     /// Adds a sample that is not later than the last sample. `resolve`: the value to keep of the
-    /// existing and the new value. Returns whether it is a sample more, and the value kept. What
-    /// follows the sample is coded again.
+    /// existing and the new value. Returns whether it is a sample more, and the value kept. The
+    /// samples after it are coded again.
     pub(crate) fn upsert<E>(
         &mut self,
         sample: Sample,

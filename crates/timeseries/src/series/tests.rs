@@ -464,8 +464,8 @@ fn apply(dest: &mut Series, writes: &[Write]) {
 }
 
 proptest! {
-    /// Whatever samples come late or are deleted, a destination has the values of the source's
-    /// closed buckets.
+    /// A destination has the values of the source's closed buckets, also when samples come late or
+    /// are deleted.
     #[test]
     fn destinations_follow_their_source(steps in steps(), duration in 1..2000_i64, align in 0..500_i64, aggregator in 0..12_usize) {
         let of = Aggregator::ALL[aggregator];

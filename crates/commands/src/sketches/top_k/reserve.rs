@@ -92,7 +92,7 @@ fn reserve(call: &mut Call<'_>) -> CommandResult {
     }
     let given = args.get(5).and_then(seed::within);
     let seed = given.unwrap_or_else(|| call.db.rng().next_u64());
-    // Whatever the shape is, the numbers are in their ranges.
+    // The numbers are within their ranges for every shape.
     let list = TopK::new(shape, seed).map_err(|_| NO_MEMORY)?;
     call.db.put(key, BoxedValue::from(list));
     call.db.changed(key, Class::MODULE, call.name);

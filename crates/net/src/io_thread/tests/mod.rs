@@ -461,7 +461,7 @@ fn steps(peers: usize) -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever the order of their steps, each side gets the other's bytes, all of them, in order:
+    /// In any order of their steps each side gets the other's bytes, all of them, in order:
     /// with rings that are full at once, and with connections that come and go meanwhile.
     #[test]
     fn any_order_of_steps_keeps_the_order_of_bytes(steps in steps(3), room in 1..4_usize) {

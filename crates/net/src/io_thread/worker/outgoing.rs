@@ -101,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever is added and however much is sent at once: the bytes in their order.
+        /// Bytes leave in their order, for all pieces and for all numbers of bytes sent at once.
         #[test]
         fn bytes_leave_in_the_order_in_which_they_came(
             steps in prop::collection::vec((0..3000usize, any::<bool>(), 0..5000usize), 1..60),
