@@ -115,6 +115,42 @@ fn word<'a>(line: &'a str, name: &str) -> &'a str {
         .map_or("", |(_, value)| value)
 }
 
+/// `min-sync-replicas`: writes that wait or are refused, and a replica too few to lose one.
+fn sync_replicas(answers: &Answers, to: &mut Vec<Finding>) {
+    let Some(state) = answers.info.get("sync_state") else {
+        return;
+    };
+    let (good, needed) = (
+        answers.number("sync_good_replicas"),
+        answers.number("sync_min_replicas"),
+    );
+    let waiting = answers.number("sync_unsafe_bytes");
+    match state.as_str() {
+        "lost" => to.push(Finding::critical(
+            "min-sync-replicas",
+            format!(
+                "writes are refused: {good} of {needed} replicas are connected, {} are not \
+                 acknowledged",
+                human(waiting)
+            ),
+            "bring replicas back; INFO replication names the replicas and their offsets",
+        )),
+        "forming" => to.push(Finding::critical(
+            "min-sync-replicas",
+            format!("writes wait: {good} of {needed} replicas are connected"),
+            "bring replicas back, or CONFIG SET min-sync-replicas",
+        )),
+        _ if good == needed => to.push(Finding::warning(
+            "min-sync-replicas",
+            format!(
+                "all {good} replicas must acknowledge each write: the loss of one stops writes"
+            ),
+            "add a replica",
+        )),
+        _ => {}
+    }
+}
+
 fn replicas(answers: &Answers, to: &mut Vec<Finding>) {
     let count = answers.number("connected_slaves");
     let wanted = answers.config_number("min-replicas-to-write");
@@ -126,6 +162,7 @@ fn replicas(answers: &Answers, to: &mut Vec<Finding>) {
             "bring replicas back, or CONFIG SET min-replicas-to-write",
         ));
     }
+    sync_replicas(answers, to);
     let failing: Vec<&str> = failing_lines(answers).collect();
     if !failing.is_empty() {
         let names: Vec<String> = failing.iter().map(|line| failing_text(line)).collect();
@@ -215,6 +252,28 @@ mod tests {
         assert_eq!(warnings(&found), ["refused sync"]);
         assert!(found[0].text.contains("0 keys and this replica 70"));
         assert_eq!(warnings(&look(&facts_of(&info[..4], &[]))), ["primary"]);
+    }
+
+    #[test]
+    fn writes_that_wait_for_replicas_are_named() {
+        let of = |state, good| {
+            let info = [
+                ("role", "master"),
+                ("connected_slaves", "0"),
+                ("sync_state", state),
+                ("sync_min_replicas", "1"),
+                ("sync_good_replicas", good),
+                ("sync_unsafe_bytes", "27"),
+            ];
+            let found = look(&facts_of(&info, &[]));
+            found.first().map(|first| first.text.clone())
+        };
+        assert_eq!(of("ok", "2"), None);
+        let text = "all 1 replicas must acknowledge each write: the loss of one stops writes";
+        assert_eq!(of("ok", "1").as_deref(), Some(text));
+        let text = "writes wait: 0 of 1 replicas are connected";
+        assert_eq!(of("forming", "0").as_deref(), Some(text));
+        assert!(of("lost", "0").is_some_and(|text| text.starts_with("writes are refused: 0 of 1")));
     }
 
     #[test]

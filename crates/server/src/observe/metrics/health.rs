@@ -2,14 +2,16 @@
 //!
 //! Any answer shows that the server is alive. The server is not ready from SIGTERM or SHUTDOWN on,
 //! while data is being loaded, while writes are refused because they could not be persisted, while
-//! `min-replicas-to-write` lacks replicas because they do not load their snapshots, and while this
-//! server, as a replica, has lost its primary or has received nothing from it for `ready-max-lag`.
+//! `min-replicas-to-write` lacks replicas because they do not load their snapshots, while
+//! `min-sync-replicas` lacks replicas or their acknowledgements, and while this server, as a
+//! replica, has lost its primary or has received nothing from it for `ready-max-lag`.
 //!
 //! A Sentinel is ready while enough Sentinels can be reached for a failover of each primary, and
 //! its file can be written. A Sentinel without primaries is ready.
 
 use std::fmt;
 
+use crate::parts::replication::sync_writes::SyncState;
 use crate::state::Server;
 use russet_base::finding::{Finding, Weight};
 use russet_base::text::Printable;
@@ -54,6 +56,9 @@ impl Readiness {
         }
         if let Some(text) = failing_replicas(server) {
             why.push(fault("replicas", text));
+        }
+        if let Some(text) = missing_sync_replicas(server) {
+            why.push(fault("sync replicas", text));
         }
         if let Some(upstream) = upstream {
             if upstream.core.refused.is_some() {
@@ -128,6 +133,22 @@ fn failing_replicas(server: &Server) -> Option<String> {
         let names = failing.join(", ");
         format!("replicas load nothing of what they are sent (min-replicas-to-write): {names}")
     })
+}
+
+/// Why writes wait or are refused (`min-sync-replicas`); `None`: they are served.
+fn missing_sync_replicas(server: &Server) -> Option<String> {
+    let sync = &server.replication.sync_writes;
+    let does = match sync.state() {
+        SyncState::Off | SyncState::Normal => return None,
+        SyncState::Forming => "wait",
+        SyncState::Lost => "are refused",
+    };
+    let (good, needed) = (server.replication.replicas.sync_replicas(), sync.needed());
+    Some(format!(
+        "writes {does}: {good} of {needed} sync replicas are connected, {} bytes are not \
+         acknowledged (min-sync-replicas)",
+        sync.unsafe_bytes()
+    ))
 }
 
 impl fmt::Display for Readiness {
