@@ -70,6 +70,7 @@ mod history;
 mod lines;
 mod marks;
 mod payload;
+pub mod quorum;
 mod requests;
 #[cfg(any(test, feature = "testing"))]
 #[path = "../simulation/mod.rs"]
