@@ -200,3 +200,8 @@ fn a_deposed_primary_says_so() {
 fn events_and_blocked_readers_wait() {
     synchronous::events_and_blocked_readers_wait();
 }
+
+#[test]
+fn a_promoted_replica_shows_what_was_safe() {
+    synchronous::a_promoted_replica_shows_what_was_safe();
+}

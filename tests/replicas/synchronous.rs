@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::link::Link;
 use super::node::{Kind, Node};
 use crate::support::{Connection, Daemon, wait_until};
@@ -370,4 +372,48 @@ pub fn events_and_blocked_readers_wait() {
     );
     let event = replies(&mut subscriber, "message");
     assert!(event.contains("rpush"), "{event}");
+}
+
+/// A promoted replica shows at once what its primary had called safe; what was on its way then
+/// waits for a replica.
+pub fn a_promoted_replica_shows_what_was_safe() {
+    let mut pair = Pair::start(Kind::Russet, &[]);
+    let mut c = pair.primary.connect();
+    let replica = pair.replica.port();
+    let mut r = Connection::open(replica).expect("it listens");
+    let line = "CONFIG SET min-sync-replicas 1 sync-timeout 500";
+    assert_eq!(r.ask(line), "+OK\r\n");
+    assert_eq!(c.ask("SET old 1"), "+OK\r\n");
+    let master_offset = |server: &Daemon| server.info("master_repl_offset");
+    wait_until("the note of the safe position", || {
+        // Nothing but notes moves the offset now.
+        let before = master_offset(&pair.primary);
+        before == master_offset(&pair.replica.server)
+            && pair.primary.info("sync_safe_offset") < before
+    });
+    // Two replicas are needed from here on, and the other is stopped.
+    let port = pair.primary.port().to_string();
+    let other = Node::start(
+        Kind::Russet,
+        &["--replicaof", "127.0.0.1", &port].map(str::to_owned),
+    );
+    wait_until("two replicas", || {
+        pair.primary.info("sync_good_replicas").as_deref() == Some("2")
+    });
+    assert_eq!(c.ask("CONFIG SET min-sync-replicas 2"), "+OK\r\n");
+    pair.wait_for_state("ok");
+    other.server.signal(Signal::STOP);
+    let _writer = pair.sends("SET new 1");
+    wait_until("the write at the replica", || {
+        r.ask("GET new") == "$1\r\n1\r\n"
+    });
+    pair.primary.kill();
+    assert_eq!(r.ask("REPLICAOF NO ONE"), "+OK\r\n");
+    assert_eq!(r.ask("GET old"), "$1\r\n1\r\n", "it was safe");
+    let refused = "-NOSYNCREPLICAS Not enough sync replicas: 0 of 1 acknowledge. Nothing was \
+                   executed.\r\n";
+    assert_eq!(r.ask("SET old 2"), refused);
+    let not_yet = "-NOSYNCREPLICAS The last write to this data is not acknowledged yet.\r\n";
+    assert_eq!(r.ask("GET new"), not_yet);
+    other.server.signal(Signal::CONT);
 }

@@ -45,6 +45,8 @@ enum Change {
 #[derive(Debug, Default)]
 pub struct UnconfirmedKeys {
     is_on: bool,
+    /// Lookups ask: at a primary. A replica only keeps the table, for the time when it is promoted.
+    is_asked: bool,
     /// The position up to which the stream is safe.
     safe: u64,
     /// The highest position of any entry.
@@ -82,10 +84,28 @@ impl UnconfirmedKeys {
     pub fn begin(&mut self, position: u64) {
         *self = UnconfirmedKeys {
             is_on: true,
+            is_asked: true,
             everything: position,
             newest: position,
             ..UnconfirmedKeys::default()
         };
+    }
+
+    /// As [`UnconfirmedKeys::begin`], at a replica: no reader waits before
+    /// [`UnconfirmedKeys::lead`].
+    pub fn begin_following(&mut self, position: u64) {
+        self.begin(position);
+        self.is_asked = false;
+    }
+
+    /// The replica is promoted: its readers wait for what its primary did not call safe.
+    pub fn lead(&mut self) {
+        self.is_asked = true;
+    }
+
+    /// The position up to which the stream is safe.
+    pub fn safe(&self) -> u64 {
+        self.safe
     }
 
     /// Ends: nothing waits.
@@ -209,14 +229,14 @@ impl UnconfirmedKeys {
     /// A command looks a key up.
     #[inline]
     pub(crate) fn ask(&self, db: DbIndex, hash: u64) {
-        if self.is_on && self.newest > self.safe {
+        if self.is_asked && self.newest > self.safe {
             self.meet(self.position_of(db, hash));
         }
     }
 
     /// A command reads data without looking keys up: it meets the last change of any key.
     pub fn meet_all(&self) {
-        if self.is_on {
+        if self.is_asked {
             self.meet(self.newest);
         }
     }
@@ -252,7 +272,7 @@ impl UnconfirmedKeys {
 
     /// Whether a key's last change is safe; changes without a position are not looked at.
     pub fn is_safe(&self, db: DbIndex, hash: u64) -> bool {
-        !self.is_on || self.position_of(db, hash) <= self.safe
+        !self.is_asked || self.position_of(db, hash) <= self.safe
     }
 
     /// Whether a lookup has met a position since the last [`UnconfirmedKeys::take_met`].
@@ -313,6 +333,17 @@ mod tests {
         assert_eq!((met(&keys, DB, 9), met(&keys, DbIndex(1), 9)), (7, 0));
         keys.set_safe(7);
         assert_eq!(met(&keys, DB, 9), 0);
+    }
+
+    #[test]
+    fn a_replica_keeps_the_table_and_asks_once_it_leads() {
+        let mut keys = UnconfirmedKeys::default();
+        keys.begin_following(100);
+        changed(&mut keys, DB, 5, 120);
+        assert_eq!(met(&keys, DB, 5), 0);
+        keys.set_safe(110);
+        keys.lead();
+        assert_eq!((met(&keys, DB, 5), met(&keys, DB, 6)), (120, 0));
     }
 
     #[test]

@@ -175,6 +175,8 @@ impl Server {
         }
         self.stream.keep_backlog(self.config.repl_backlog_size);
         self.update_effects(keyspace);
+        // What the primary's replicas have of the copy is not known.
+        self.update_sync_writes(keyspace);
     }
 
     /// Ends the waits of clients for keys or acknowledgements with an error, because the role has

@@ -26,6 +26,7 @@ use crate::execution::dispatch::error_for_log;
 use crate::parts::execution::gates::Gates;
 use crate::parts::persist::Persist;
 use crate::process::log::MASTER_INSIDE;
+use crate::replication::sync_writes::take_note;
 use crate::state::Server;
 use crate::state::world::Engine;
 use russet_base::clock::Now;
@@ -73,6 +74,12 @@ impl Runs for OfPrimary {
             let args = batch.args(command, buf);
             let hashes = &batch.hashes[command.first_hash..][..command.hashes];
             engine.apply(session, command.row, args, hashes);
+            if engine.keyspace.unconfirmed.is_on()
+                && let Some(message) = args.get(1)
+                && is_note(message)
+            {
+                take_note(&mut engine.keyspace, message);
+            }
             let row = command.row.map(|id| engine.server.table.row(id).spec);
             let whole = batch.apart.as_ref().map(|_| request(args));
             let applied = AppliedBytes {
@@ -175,7 +182,7 @@ impl Engine {
         let in_transaction = session.client.flags.contains(ClientFlags::MULTI);
         let db = session.client.db;
         match upstream.unit.add(applied, in_transaction, with_marks) {
-            CompletePart::Nothing => {}
+            CompletePart::Nothing => return,
             CompletePart::Command(bytes) => {
                 self.server.persist.append_stream(
                     &mut self.server.stream,
@@ -193,6 +200,7 @@ impl Engine {
                 &unit,
             ),
         }
+        self.server.applied_unconfirmed(&mut self.keyspace);
     }
 }
 

@@ -23,7 +23,9 @@ use crate::state::Server;
 use crate::state::world::Engine;
 use russet_config::SyncReads;
 use russet_keyspace::{ClientId, Keyspace};
+use russet_replication::quorum::QuorumNote;
 use russet_replication::{ReplOffset, Stream};
+use russet_resp::write_request;
 
 /// Asks a replica of Redis or Valkey for an acknowledgement; a replica of russet acknowledges each
 /// turn from then on.
@@ -87,18 +89,37 @@ impl Server {
                 }
                 self.release_replies();
             }
-            (false, false) => return,
+            (false, false) => {}
         }
-        let holds_reads = is_wanted && self.config.sync_reads == SyncReads::Safe;
-        if !holds_reads {
-            keyspace.unconfirmed.end();
-        } else if !keyspace.unconfirmed.is_on() {
-            let safe = self.replication.sync_writes.safe();
-            keyspace.unconfirmed.begin(end);
-            keyspace.unconfirmed.set_safe(safe);
-        }
+        self.update_unconfirmed(keyspace, is_wanted);
         self.update_hooks();
         self.sync_state_changed();
+    }
+
+    /// Which keys readers wait for: at a primary. A replica of such a group keeps the table, so
+    /// that only what its primary did not call safe waits once it is promoted.
+    fn update_unconfirmed(&mut self, keyspace: &mut Keyspace, leads: bool) {
+        let keys = &mut keyspace.unconfirmed;
+        let (end, sync) = (self.stream.offset(), &mut self.replication.sync_writes);
+        if self.config.min_sync_replicas == 0 || self.config.sync_reads == SyncReads::Any {
+            keys.end();
+        } else if !leads {
+            keys.begin_following(end);
+        } else if keys.is_on() {
+            keys.lead();
+            sync.set_safe(keys.safe());
+        } else {
+            keys.begin(end);
+            keys.set_safe(sync.safe());
+        }
+    }
+
+    /// A replica has applied its primary's stream up to here.
+    #[inline]
+    pub(crate) fn applied_unconfirmed(&mut self, keyspace: &mut Keyspace) {
+        if keyspace.unconfirmed.is_on() {
+            keyspace.unconfirmed.commit(self.stream.offset());
+        }
     }
 
     /// Commands are looked at before they run, for the watchdog or for reads without keys.
@@ -204,6 +225,26 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Notes in the stream which part of it is safe, for replicas that may be promoted.
+    fn note_safe(&mut self, safe: ReplOffset) {
+        let note = QuorumNote::Safe(safe).text();
+        let mut request = Vec::with_capacity(64);
+        write_request(&mut request, [&b"PING"[..], &note].into_iter());
+        self.persist
+            .append_stream(&mut self.stream, &self.now, &request, &request, 0);
+    }
+}
+
+/// A note of the primary, at a replica: which part of the stream is safe.
+pub(crate) fn take_note(keyspace: &mut Keyspace, message: &[u8]) {
+    if keyspace.unconfirmed.is_on()
+        && let Some(QuorumNote::Safe(safe)) = QuorumNote::parse(message)
+    {
+        keyspace.unconfirmed.set_safe(safe);
+    }
+}
+
 impl crate::parts::replication::Replication {
     /// Has the replicas acknowledge each turn; those of Redis and Valkey acknowledge now.
     pub(crate) fn asks_each_turn(
@@ -242,7 +283,7 @@ impl Engine {
             timeout_ms: u64::from(config.sync_timeout),
             window: config.sync_window,
         };
-        let before = replication.sync_writes.safe();
+        let (before, now_ms) = (replication.sync_writes.safe(), server.now.mono_ms);
         let changed = replication.sync_writes.judge(facts);
         let safe = replication.sync_writes.safe();
         if replication.sync_writes.has_unsafe() {
@@ -256,6 +297,9 @@ impl Engine {
         if safe > before {
             keyspace.unconfirmed.set_safe(safe);
             server.release_replies();
+        }
+        if let Some(safe) = server.replication.sync_writes.take_note(now_ms) {
+            server.note_safe(safe);
         }
         if changed {
             server.log_sync_state();

@@ -26,6 +26,9 @@ use crate::parts::replication::replicas::{Replica, Replicas};
 use russet_config::{Config, SyncMedium};
 use russet_replication::ReplOffset;
 
+/// Milliseconds between two notes of the safe position.
+const NOTE_MS: u64 = 10;
+
 /// How a primary treats writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SyncState {
@@ -96,6 +99,8 @@ pub struct SyncWrites {
     short_since_ms: Option<u64>,
     /// More bytes than `sync-window` are not safe.
     is_full: bool,
+    /// The safe position that was last noted in the stream, and when, monotonic milliseconds.
+    noted: (ReplOffset, u64),
     /// The end of the stream when replicas were last asked for an acknowledgement.
     pub asked_at: ReplOffset,
     pub counts: SyncWriteCounts,
@@ -165,6 +170,22 @@ impl SyncWrites {
     /// `min-sync-replicas` has another value, which is not 0. What is safe stays so.
     pub fn set_needed(&mut self, needed: usize) {
         self.needed = needed;
+    }
+
+    /// A former replica knows that the stream is safe up to `safe`.
+    pub fn set_safe(&mut self, safe: ReplOffset) {
+        self.safe = self.safe.max(safe);
+    }
+
+    /// The safe position that is due to be noted in the stream, if any: at most every
+    /// [`NOTE_MS`].
+    pub fn take_note(&mut self, now_ms: u64) -> Option<ReplOffset> {
+        let (last, at_ms) = self.noted;
+        let is_due = self.safe > last && now_ms.saturating_sub(at_ms) >= NOTE_MS;
+        is_due.then(|| {
+            self.noted = (self.safe, now_ms);
+            self.safe
+        })
     }
 
     /// The term ends.
