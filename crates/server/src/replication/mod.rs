@@ -71,6 +71,9 @@
 //! backlog blocks of huge pages (the fastest, but a page of 2 MB that the machine has given back to
 //! its host takes 6 ms to return).
 //!
+//! **Synchronous replication** (`min-sync-replicas`): replies wait until enough replicas have what
+//! they acknowledge or show (`sync_writes.rs`; `parts/replication/sync_writes.rs` decides).
+//!
 //! **Roles.** REPLICAOF keeps data and history: this server asks the new primary for the stream
 //! from its own position. A promotion begins a history that continues the old history up to the
 //! offset, and disconnects replicas so that they learn the new id. FAILOVER (`failover.rs`) holds
