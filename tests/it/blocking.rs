@@ -136,11 +136,12 @@ fn nothing_blocks_inside_a_transaction() {
         "BZPOPMIN k 0",
         "BZPOPMAX k 0",
         "BZMPOP 0 1 k MIN",
+        "BZMOVE k d MIN 0",
     ] {
         assert_eq!(client.ask(line), "+QUEUED\r\n");
     }
-    let nulls = "*-1\r\n*-1\r\n$-1\r\n$-1\r\n*-1\r\n*-1\r\n*-1\r\n*-1\r\n*-1\r\n";
-    assert_eq!(client.ask("EXEC"), format!("*9\r\n{nulls}"));
+    let nulls = "*-1\r\n*-1\r\n$-1\r\n$-1\r\n".to_owned() + &"*-1\r\n".repeat(6);
+    assert_eq!(client.ask("EXEC"), format!("*10\r\n{nulls}"));
 }
 
 #[test]
@@ -154,6 +155,7 @@ fn a_timeout_is_kept_to_the_millisecond() {
         ("BLMPOP", " 1 k LEFT", 3),
         ("BLMOVEM k d LEFT LEFT", " EXACTLY 2 OBO", 9),
         ("BZMPOP", " 1 k MIN", 64),
+        ("BZMOVE k d MIN", " COUNT 2", 31),
     ];
     for (head, tail, millis) in commands {
         let timeout = Duration::from_millis(millis);

@@ -5,6 +5,7 @@
 //! the key.
 //!
 //!     add, remove, pop       changes, with `members_removed` for the last member
+//!     moves                  changes of two sets at once
 //!     bounds                 ranges of scores, members and ranks, as positions
 //!     range, score, random   readers
 //!     combine, source        several inputs
@@ -15,6 +16,7 @@
 mod add;
 mod bounds;
 mod combine;
+mod moves;
 mod pop;
 mod random;
 mod range;
@@ -38,6 +40,9 @@ pub(super) static SPECS: &[Spec] = &[
     combine::ZINTERSTORE,
     combine::ZUNION,
     combine::ZUNIONSTORE,
+    moves::BZMOVE,
+    moves::ZMOVE,
+    moves::ZMOVEMEMBER,
     pop::BZMPOP,
     pop::BZPOPMAX,
     pop::BZPOPMIN,

@@ -23,7 +23,7 @@ use russet_types::{Container, Type, Zset};
 
 /// The end to pop from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum ScoreEnd {
+pub(super) enum ScoreEnd {
     Lowest,
     Highest,
 }
@@ -193,7 +193,7 @@ fn pop_one_or_wait(call: &mut Call<'_>, end: ScoreEnd) -> CommandResult {
 }
 
 /// `MIN` or `MAX`.
-fn parse_end(args: Args<'_>, at: usize) -> Result<ScoreEnd, CommandError> {
+pub(super) fn parse_end(args: Args<'_>, at: usize) -> Result<ScoreEnd, CommandError> {
     match () {
         _ if args.is(at, "MIN") => Ok(ScoreEnd::Lowest),
         _ if args.is(at, "MAX") => Ok(ScoreEnd::Highest),
