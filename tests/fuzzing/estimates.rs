@@ -5,6 +5,7 @@
 
 use super::input::Input;
 use russet_base::memory::content::Content;
+use russet_sketches::count_min::CellSize;
 use russet_sketches::t_digest::Parts;
 use russet_sketches::top_k::{Loader, Shape};
 use russet_sketches::{CountMin, TDigest, TopK};
@@ -42,23 +43,34 @@ fn items<'a>(input: &mut Input<'a>) -> impl Iterator<Item = &'a [u8]> {
 
 pub(super) fn count_min(input: &mut Input<'_>) {
     let (width, depth) = (input.below(9) as u64, input.below(5) as u64);
-    let good = vec![0; (width * depth * 4) as usize];
+    let cell = input.pick(&[
+        CellSize::One,
+        CellSize::Two,
+        CellSize::Four,
+        CellSize::Eight,
+    ]);
+    let good = vec![0; width as usize * depth as usize * cell.bytes()];
     let counters = changed(&good, input);
     let count = number(input) as i64;
     let announced = match input.below(4) {
         0 => (number(input), number(input)),
         _ => (width, depth),
     };
-    let made = CountMin::from_parts(announced.0, announced.1, count, counters.into());
+    let made = CountMin::from_parts(announced.0, announced.1, count, cell, counters.into());
     let Ok(mut sketch) = made else {
         return;
     };
     sketch.check_invariants();
     for item in items(input) {
         let before = sketch.estimate(item);
-        let after = sketch.add(item, u64::from(item[0]));
-        assert!(after >= before && after == sketch.estimate(item));
-        assert!(u64::from(after) >= u64::from(item[0]));
+        let (n, count) = (i64::from(item[0] as i8), sketch.count());
+        match sketch.add(item, n) {
+            Ok(after) => {
+                assert_eq!((after, sketch.count()), (sketch.estimate(item), count + n));
+                assert_eq!(after >= before, n >= 0);
+            }
+            Err(_) => assert_eq!((sketch.estimate(item), sketch.count()), (before, count)),
+        }
     }
     sketch.check_invariants();
     if let Ok(sum) = sketch.merged(&[(&sketch, 2), (&sketch, -1)]) {
@@ -68,6 +80,7 @@ pub(super) fn count_min(input: &mut Input<'_>) {
         sketch.width(),
         sketch.depth(),
         sketch.count(),
+        sketch.cell_size(),
         sketch.counters().into(),
     );
     assert_eq!(again.expect("its own").counters(), sketch.counters());

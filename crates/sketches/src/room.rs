@@ -49,6 +49,7 @@ pub(crate) fn zeros(bytes: usize) -> Option<Box<[u8]>> {
 mod tests {
     use super::*;
     use crate::bloom::BloomError;
+    use crate::count_min::CellSize;
     use crate::{Bloom, CountMin, Cuckoo, TDigest, TopK, top_k::Shape};
 
     /// Each kind of sketch, with the bytes that its numbers ask for.
@@ -64,7 +65,10 @@ mod tests {
         let makes: [(&str, Make); 6] = [
             ("bloom", Box::new(|n| Bloom::new(n, 0.01, Some(2)).is_ok())),
             ("cuckoo", Box::new(|n| Cuckoo::new(n, 2, 20, 1).is_ok())),
-            ("count-min", Box::new(|n| CountMin::new(n, 5).is_ok())),
+            (
+                "count-min",
+                Box::new(|n| CountMin::new(n, 5, CellSize::Four).is_ok()),
+            ),
             (
                 "top-k cells",
                 Box::new(move |n| TopK::new(shape(10, n as u32, 7), 1).is_ok()),

@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_stamp_is_of_one_state() {
-        let sketch = russet_sketches::CountMin::new(5, 2).expect("small");
+        let sketch = russet_sketches::CountMin::new(5, 2, Default::default()).expect("small");
         let mut a = CountMin::from(sketch);
         let first = BoxedValue::stamp(&a);
         let read = (
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(read, (first, 0, first));
         let copy = a.clone();
         assert_ne!(BoxedValue::stamp(&copy), first);
-        a.add(b"foo", 1);
+        assert_eq!(a.add(b"foo", 1), Ok(1));
         assert_ne!(BoxedValue::stamp(&a), first);
     }
 }

@@ -7,11 +7,13 @@ use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
 use russet_server::{Call, CommandResult, Spec};
+use russet_sketches::count_min::ChangeError;
 use russet_types::CountMin;
 
 const BAD_NUMBER: CommandError = CommandError::Text("CMS: Cannot parse number");
-const NEGATIVE: CommandError = CommandError::Text("CMS: Number cannot be negative");
-const FULL: CommandError = CommandError::Text("CMS: INCRBY overflow");
+const BAD_INCREMENT: CommandError = CommandError::Text("CMS: invalid increment");
+const OVERFLOW: CommandError = CommandError::Text("CMS: INCRBY overflow");
+const UNDERFLOW: CommandError = CommandError::Text("CMS: INCRBY underflow");
 
 pub(super) const INCRBY: Spec = Spec {
     arity: Arity::AtLeast(4),
@@ -22,10 +24,11 @@ pub(super) const INCRBY: Spec = Spec {
     ..Spec::new("cms.incrby", incrby)
 };
 
-/// `CMS.INCRBY key item n [item n ...]`: adds items.
+/// `CMS.INCRBY key item n [item n ...]`: adds items, or takes them back.
 ///
-/// Reply: array with the estimate of each, or an error if the item's counters are full: the
-/// counters stay full. A wrong number changes nothing. O(items * depth).
+/// Reply: array with the estimate of each, or an error if a counter of the item, or the sketch's
+/// sum, would become too large or negative; such an item changes nothing. A wrong number refuses
+/// all. O(items * depth).
 fn incrby(call: &mut Call<'_>) -> CommandResult {
     let (key, pairs) = (call.args.at(1), call.args.from(2));
     if pairs.len() % 2 == 1 {
@@ -34,17 +37,23 @@ fn incrby(call: &mut Call<'_>) -> CommandResult {
     let mut sketch = call.db.write::<CountMin>(key)?.ok_or(MISSING)?;
     let number = |at| match parse_i64(pairs.at(at)) {
         None => Err(BAD_NUMBER),
-        Some(n) => u64::try_from(n).map_err(|_| NEGATIVE),
+        Some(i64::MIN) => Err(BAD_INCREMENT),
+        Some(n) => Ok(n),
     };
-    let mut is_changed = false;
     for at in (1..pairs.len()).step_by(2) {
-        is_changed |= number(at)? > 0;
+        number(at)?;
     }
+    let mut is_changed = false;
     call.reply.array(pairs.len() / 2);
     for at in (0..pairs.len()).step_by(2) {
-        match sketch.add(pairs.at(at), number(at + 1)?) {
-            u32::MAX => call.reply.error(&FULL),
-            estimate => call.reply.int(estimate.into()),
+        let n = number(at + 1)?;
+        match sketch.add(pairs.at(at), n) {
+            Ok(estimate) => {
+                is_changed |= n != 0;
+                call.reply.int(estimate as i64);
+            }
+            Err(ChangeError::Overflow) => call.reply.error(&OVERFLOW),
+            Err(ChangeError::Underflow) => call.reply.error(&UNDERFLOW),
         }
     }
     drop(sketch);

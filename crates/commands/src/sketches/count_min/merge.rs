@@ -33,6 +33,7 @@ const OTHER_COUNT: CommandError = CommandError::Text("CMS: wrong number of keys"
 const OTHER_WEIGHTS: CommandError = CommandError::Text("CMS: wrong number of keys/weights");
 const BAD_WEIGHT: CommandError = CommandError::Text("CMS: invalid weight value");
 const OTHER_SHAPE: CommandError = CommandError::Text("CMS: width/depth is not equal");
+const OTHER_CELLS: CommandError = CommandError::Text("CMS: cell size is not equal");
 const OVERFLOW: CommandError = CommandError::Text("CMS: MERGE overflow");
 
 pub(super) const MERGE: Spec = Spec {
@@ -155,8 +156,11 @@ fn begin(
         }
         let source = call.db.peek::<CountMin>(source)?.ok_or(MISSING)?;
         let own = call.db.peek::<CountMin>(key)?.ok_or(MISSING)?;
-        if !own.is_like(&source) {
+        if !own.has_shape_of(&source) {
             return Err(OTHER_SHAPE);
+        }
+        if !own.is_like(&source) {
+            return Err(OTHER_CELLS);
         }
     }
     let own = call.db.peek::<CountMin>(key)?.ok_or(MISSING)?;

@@ -22,7 +22,7 @@ pub(super) const QUERY: Spec = Spec {
 /// Reply: array of integers. O(items * depth).
 fn query(call: &mut Call<'_>) -> CommandResult {
     ask_each(call, MISSING, |sketch: &CountMin, item, reply| {
-        reply.int(sketch.estimate(item).into());
+        reply.int(sketch.estimate(item) as i64);
     })
 }
 
@@ -45,6 +45,7 @@ fn info(call: &mut Call<'_>) -> CommandResult {
         ("width", sketch.width() as i64),
         ("depth", sketch.depth() as i64),
         ("count", sketch.count()),
+        ("cell_size", sketch.cell_size().bytes() as i64),
     ];
     call.reply.map(facts.len());
     for (name, n) in facts {

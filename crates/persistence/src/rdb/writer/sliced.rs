@@ -126,7 +126,9 @@ mod tests {
     use super::*;
     use crate::rdb::VERSION_USUAL;
     use russet_keyspace::{DbIndex, Keyspace, OwnedValue};
-    use russet_sketches::{Bloom, CountMin, Cuckoo, TDigest, TopK, top_k::Shape};
+    use russet_sketches::{
+        Bloom, CountMin, Cuckoo, TDigest, TopK, count_min::CellSize, top_k::Shape,
+    };
     use russet_types::{AnyContainer, BoxedValue};
 
     fn values() -> Vec<(&'static str, AnyContainer)> {
@@ -136,8 +138,8 @@ mod tests {
         for n in 0..60_000_u32 {
             cuckoo.add(&n.to_le_bytes()).expect("room");
         }
-        let mut counts = CountMin::new(1_000_000, 3).expect("12 MB");
-        counts.add(b"foo", 3);
+        let mut counts = CountMin::new(1_000_000, 3, CellSize::Four).expect("12 MB");
+        counts.add(b"foo", 3).expect("it fits");
         let shape = Shape {
             k: 5,
             width: 500_000,
