@@ -110,7 +110,7 @@ function Now({ history, info }) {
     <${Stat} label="Memory used" value=${bytes(used)} note=${max ? `${percent(full, 0)} of ${bytes(max)}` : info ? "no limit (maxmemory 0)" : ""} tone=${full > 0.98 ? "bad" : full > 0.9 ? "warn" : undefined} />
     <${Stat} label="Resident" value=${bytes(now("rss"))} note=${`peak used ${bytes(now("used_memory_peak"))}`} />
     <${Stat} label="Hit ratio" value=${reads ? percent(sumOf(history, "hits") / reads) : "–"} note="15 min" />
-    <${Stat} label="Keys" value=${count(now("keys"))} note=${`${compact(now("expires"))} with expiry`} />
+    <${Stat} label="Keys" value=${count(now("keys"))} note=${`${compact(now("expires"))} with expiry${Number(info?.blessed_keys) > 0 ? `, ${compact(Number(info?.blessed_keys))} never evicted` : ""}`} />
     <${Stat} label="Clients" value=${count(now("clients"))} note=${`${count(now("blocked"))} blocked`} />
     <${Stat} label="Network" value=${`${bytes(now("net_out"))}/s`} note=${`in ${bytes(now("net_in"))}/s`} />
     <${Stat} label="Expired / evicted" value=${`${compact(sumOf(history, "expired"))} / ${compact(sumOf(history, "evicted"))}`} note="15 min" />

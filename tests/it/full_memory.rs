@@ -83,6 +83,69 @@ fn a_full_cache_holds_as_much_with_a_log_as_without() {
     assert!(with >= 0.98 * without, "{with} {without}");
 }
 
+/// Used memory that counts.
+fn counted(server: &Daemon) -> u64 {
+    figure(server, "used_memory") - figure(server, "mem_not_counted_for_evict")
+}
+
+/// Sets `maxmemory` to this part of the memory in use.
+fn set_limit(server: &Daemon, c: &mut Connection, of_used: f64) {
+    let limit = (counted(server) as f64 / of_used) as u64;
+    assert_eq!(c.ask(&format!("CONFIG SET maxmemory {limit}")), "+OK\r\n");
+}
+
+#[test]
+fn marked_keys_stay_and_writes_may_exceed_the_limit_by_a_quarter() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    set_keys(&mut c, 0..KEYS, 'x');
+    for key in 0..KEYS {
+        assert_eq!(c.ask(&format!("BLESS SET key:{key} NO-EVICT")), ":1\r\n");
+    }
+    assert_eq!(figure(&server, "blessed_keys"), KEYS as u64);
+    let evicting = POLICIES.iter().filter(|policy| **policy != "noeviction");
+    for policy in evicting {
+        c.ask(&format!("CONFIG SET maxmemory-policy {policy}"));
+        for (of_used, passes) in [(1.11, true), (1.15, true), (1.4, false)] {
+            set_limit(&server, &mut c, of_used);
+            let reply = c.ask("SET key:0 y KEEPTTL");
+            assert_eq!(
+                reply.starts_with("+OK"),
+                passes,
+                "{policy} {of_used} {reply}"
+            );
+        }
+        c.ask("CONFIG SET maxmemory 0");
+    }
+    assert_whole(&server, "marked");
+    c.ask("CONFIG SET maxmemory-policy noeviction");
+    set_limit(&server, &mut c, 1.11);
+    assert!(c.ask("SET key:0 y KEEPTTL").starts_with("-OOM"), "no grace");
+    c.ask("CONFIG SET maxmemory-policy allkeys-random");
+    set_limit(&server, &mut c, 1.4);
+    // It needs no memory, and what it sets free goes.
+    assert_eq!(c.ask("BLESS CLEAR key:1 NO-EVICT"), ":1\r\n");
+    assert_eq!(c.ask("EXISTS key:1"), ":0\r\n");
+    assert_eq!(c.ask("EXISTS key:2"), ":1\r\n");
+}
+
+/// 500 marked keys and 50 others: 3,000 writes evict the others alone, and none is refused.
+#[test]
+fn the_few_other_keys_go_among_many_marked_ones() {
+    let server = Daemon::start(&["--maxmemory-policy", "allkeys-lru"]);
+    let mut c = server.connect();
+    set_keys(&mut c, 0..550, 'x');
+    for key in 0..500 {
+        assert_eq!(c.ask(&format!("BLESS SET key:{key} NO-EVICT")), ":1\r\n");
+    }
+    set_limit(&server, &mut c, 1.0);
+    assert_eq!(set_keys(&mut c, 1000..4000, 'y'), 0);
+    assert!(figure(&server, "evicted_keys") > 2000);
+    for key in 0..500 {
+        assert_eq!(c.ask(&format!("EXISTS key:{key}")), ":1\r\n", "{key}");
+    }
+}
+
 #[test]
 fn what_a_script_leaves_costs_no_key_and_is_collected() {
     const GARBAGE: &str =

@@ -227,6 +227,7 @@ pub use passes::set_aside::PendingFlush;
 pub use slots::dropped::DropProgress;
 pub use slots::slot::{SLOTS, SlotMemo, slot_of, slot_of_pattern};
 pub use slots::slot_set::SlotSet;
+pub use store::blessings::Blessings;
 pub use store::database::Database;
 pub use store::key_hash::KeyHash;
 pub(crate) use store::key_hash::KeyHasher;
@@ -551,6 +552,12 @@ impl Keyspace {
     /// Whether a field of any hash expires.
     pub fn any_field_expires(&self) -> bool {
         self.dbs.iter().any(|db| !db.fields().is_empty())
+    }
+
+    /// Keys that eviction passes over. O(databases).
+    pub fn blessed_keys(&self) -> usize {
+        let marks = self.dbs.iter().filter_map(Database::blessings);
+        marks.map(Blessings::len).sum()
     }
 
     /// Whether a key has a value of this type.

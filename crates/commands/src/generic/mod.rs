@@ -9,6 +9,7 @@
 //! Decided elsewhere: expired keys at lookup and the expire cycle: `keyspace`; payloads:
 //! `persistence::rdb`.
 
+mod bless;
 mod delete;
 mod dump;
 mod expire;
@@ -28,6 +29,7 @@ use crate::server::replication::wait;
 use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
+    bless::BLESS,
     delete::DEL,
     delete::UNLINK,
     delete::EXISTS,

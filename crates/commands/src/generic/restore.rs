@@ -116,11 +116,16 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
     let replaced = payload.read(&limits, deep, |value| {
         let new = value.kind();
         let old = db.kind_to_write(key).filter(|_| options.replace);
+        // The key keeps the mark of BLESS.
+        let is_blessed = old.is_some() && db.is_blessed(key) == Some(true);
         if old.is_some() {
             db.delete(key, Cause::Server);
         }
         if !is_past {
             db.restore(key, value, expiry, options.last_use);
+            if is_blessed {
+                db.bless(key, true);
+            }
         }
         old.map(|old| (old, new))
     });

@@ -12,7 +12,7 @@ use doctor::diagnosis;
 use russet_base::memory::alloc;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, CommandError, Facts, Flags, KeySpec};
-use russet_keyspace::DbIndex;
+use russet_keyspace::{Blessings, Database, DbIndex};
 use russet_resp::Reply;
 use russet_server::info::{MemoryFigures, Source, excess, memory_figures};
 use russet_server::{Call, CommandResult, Spec};
@@ -100,6 +100,13 @@ fn figures(call: &mut Call<'_>) -> MemoryFigures {
 /// `MEMORY STATS`: a map of figures, with an inner map for each database in use.
 fn stats(call: &mut Call<'_>) -> CommandResult {
     let m = figures(call);
+    let marks = |db: &Database| db.blessings().map_or(0, Blessings::memory_bytes);
+    let marks: Vec<_> = call
+        .db
+        .whole()
+        .in_use()
+        .map(|(at, db)| (at, marks(db)))
+        .collect();
     let place = call.reply.defer();
     let mut lines = Lines {
         reply: call.reply,
@@ -123,7 +130,8 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
         ("hash.templates", shared_figures().bytes),
     ]);
     for (at, bytes) in &m.tables {
-        lines.database(*at, *bytes);
+        let of_marks = marks.iter().find(|(of, _)| of == at);
+        lines.database(*at, *bytes, of_marks.map_or(0, |(_, bytes)| *bytes));
     }
     for (name, bytes) in m.own.lines() {
         lines.ints(&[(&name.replace('_', "."), bytes)]);
@@ -206,12 +214,13 @@ impl Lines<'_> {
     }
 
     /// The inner map of a database. Entries hold their own expiry: there is no second table.
-    fn database(&mut self, at: DbIndex, bytes: usize) {
+    fn database(&mut self, at: DbIndex, bytes: usize, of_marks: usize) {
         self.name(&format!("db.{}", at.0));
-        self.reply.map(2);
+        self.reply.map(3);
         for (name, bytes) in [
             ("overhead.hashtable.main", bytes),
             ("overhead.hashtable.expires", 0),
+            ("overhead.hashtable.blessed", of_marks),
         ] {
             self.reply.bulk(name.as_bytes());
             self.reply.int(bytes as i64);

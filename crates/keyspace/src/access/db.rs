@@ -11,8 +11,8 @@ use super::super::store::entry::{Entry, is_past};
 use super::super::store::prefixes::KeyUse;
 use super::super::store::table::FoundKey;
 use super::super::{
-    AnyRef, Cause, Class, Database, DbIndex, Effects, Expiry, KeyHash, KeyView, Keyspace, NewValue,
-    Place, Ref, RefMut, Str,
+    AnyRef, Blessings, Cause, Class, Database, DbIndex, Effects, Expiry, KeyHash, KeyView,
+    Keyspace, NewValue, Place, Ref, RefMut, Str,
 };
 use russet_command::CommandError;
 use russet_config::Dialect;
@@ -508,6 +508,23 @@ impl<'a> Db<'a> {
     /// Time series by their labels, expired ones included, if there are any.
     pub fn labels(&self) -> Option<&LabelIndex> {
         self.database().labels()
+    }
+
+    /// Whether eviction passes over a key; `None`: there is no such key. No use of the key.
+    pub fn is_blessed(&self, key: &[u8]) -> Option<bool> {
+        Some(self.find_entry(key)?.entry.is_blessed())
+    }
+
+    /// Makes eviction pass over a key, or not; `Some(false)`: it is so already, `None`: there is no
+    /// such key. The caller records the change. O(length of the name).
+    pub fn bless(&mut self, key: &[u8], on: bool) -> Option<bool> {
+        let found = self.find(key)?;
+        Some(self.database_mut().bless(found, on))
+    }
+
+    /// The keys that eviction passes over, if there are any.
+    pub fn blessings(&self) -> Option<&Blessings> {
+        self.database().blessings()
     }
 
     /// Sets the key to this container, whatever the key held, and removes the key's expiry.

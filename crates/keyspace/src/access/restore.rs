@@ -89,6 +89,14 @@ impl Keyspace {
         database.insert(hash, Entry::new(key, expiry, clock, value));
         true
     }
+
+    /// Makes eviction pass over a key that was just loaded, without notifying anyone.
+    pub fn bless_loaded(&mut self, at: DbIndex, key: &[u8]) {
+        let database = &mut self.dbs[at];
+        if let Some(found) = database.find_key(key) {
+            database.bless(found, true);
+        }
+    }
 }
 
 impl Keyspace {

@@ -23,6 +23,8 @@ pub struct KeyView<'a> {
     pub expiry: Option<i64>,
     /// The 24 bits of LRU or LFU information.
     pub clock: u32,
+    /// Eviction passes over the key.
+    pub is_blessed: bool,
     /// The value, borrowed from its entry.
     pub value: ValueView<'a>,
 }
@@ -39,6 +41,7 @@ impl<'a> KeyView<'a> {
             key: entry.key(),
             expiry: entry.expiry(),
             clock: entry.clock(),
+            is_blessed: entry.is_blessed(),
             value,
         }
     }

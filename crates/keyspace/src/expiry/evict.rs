@@ -4,12 +4,19 @@
 //! them is evicted, until the memory fits. A small pool remembers good candidates between draws,
 //! which makes five samples nearly as good as the exact order. Eviction by expiry draws no samples,
 //! because the order is known (`soonest`).
+//!
+//! Keys that BLESS has marked are no candidates. If the draws find nothing but such keys, a search
+//! goes on through the tables, from where the last one ended, to the next segment that has a
+//! candidate; it stops when time is up. So an eviction reads about as many marked entries as there
+//! are for each other key, and two laps without a candidate prove that there is none. If all keys
+//! are marked, none is read.
 
 use super::super::slots::hidden::visible_slots;
+use super::super::store::blessings::Blessings;
 use super::super::store::entry::Entry;
-use super::super::store::table::FoundKey;
+use super::super::store::table::{FoundKey, WALK_END};
 use super::super::{Cause, ChangeKind, Class, ClockUse, Database, DbIndex, Keyspace};
-use super::pool::{Candidate, Eviction, EvictionOrder, Pool};
+use super::pool::{Candidate, Eviction, EvictionOrder, Pool, Search};
 use russet_base::clock;
 
 /// How an eviction ended.
@@ -21,6 +28,15 @@ pub enum EvictionOutcome {
     InPart,
     /// No candidates are left.
     Everything,
+}
+
+/// How an attempt to evict a key ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    Evicted,
+    /// Time was up before a candidate was found.
+    NoTime,
+    NoCandidate,
 }
 
 /// Keys evicted between two checks of the clock.
@@ -48,15 +64,19 @@ impl Keyspace {
         let before = self.leaving_bytes();
         let mut gone = 0;
         while too_much(self.leaving_bytes().saturating_sub(before)) {
-            if !self.evict_one(policy) {
+            let is_over = || clock::cycles().wrapping_sub(began) >= ticks;
+            match self.evict_one(policy, &is_over) {
+                Attempt::Evicted => gone += 1,
+                Attempt::NoTime => return EvictionOutcome::InPart,
                 // The estimate of the bytes that the helper thread frees may be too low.
-                return match self.lazyfree.pending() {
-                    0 => EvictionOutcome::Everything,
-                    _ => EvictionOutcome::Fits,
-                };
+                Attempt::NoCandidate => {
+                    return match self.lazyfree.pending() {
+                        0 => EvictionOutcome::Everything,
+                        _ => EvictionOutcome::Fits,
+                    };
+                }
             }
-            gone += 1;
-            if gone % KEYS_A_LOOK == 0 && clock::cycles().wrapping_sub(began) >= ticks {
+            if gone % KEYS_A_LOOK == 0 && is_over() {
                 return EvictionOutcome::InPart;
             }
         }
@@ -80,18 +100,21 @@ impl Keyspace {
         self.unreported_bytes() + early
     }
 
-    fn evict_one(&mut self, policy: Eviction) -> bool {
+    fn evict_one(&mut self, policy: Eviction, is_over: &dyn Fn() -> bool) -> Attempt {
         let mut pool = std::mem::take(&mut self.pool);
-        let evicted = self.evict_one_of(policy, &mut pool);
+        let attempt = self.evict_one_of(policy, &mut pool, is_over);
         self.pool = pool;
-        evicted
+        attempt
     }
 
-    fn evict_one_of(&mut self, policy: Eviction, pool: &mut Pool) -> bool {
-        // Keys of hidden slots are not evicted: then the order is left to sampling.
-        let is_ordered = policy.order == EvictionOrder::SoonestExpiry && self.hidden.is_none();
-        if is_ordered && self.evict_soonest(&mut pool.equals) {
-            return true;
+    fn evict_one_of(
+        &mut self,
+        policy: Eviction,
+        pool: &mut Pool,
+        is_over: &dyn Fn() -> bool,
+    ) -> Attempt {
+        if self.is_in_order(policy) && self.evict_soonest(&mut pool.equals) {
+            return Attempt::Evicted;
         }
         // The keys drawn may all be no candidates, or in the pool already: then draw again.
         for _ in 0..64 {
@@ -109,29 +132,92 @@ impl Keyspace {
                     continue;
                 }
                 self.evict_found(best.db, found, &best.key);
-                return true;
+                return Attempt::Evicted;
             }
             if self.dbs.iter().all(|d| self.candidates(d, policy) == 0) {
-                return false;
+                return Attempt::NoCandidate;
+            }
+            if self.dbs.iter().any(|d| d.blessings().is_some()) {
+                match self.search(policy, pool, is_over) {
+                    Attempt::Evicted => {}
+                    other => return other,
+                }
             }
         }
-        false
+        Attempt::NoCandidate
+    }
+
+    /// Whether keys are evicted in the exact order of their expiries. Keys of hidden slots and
+    /// marked keys are not evicted: then the order is left to sampling.
+    fn is_in_order(&self, policy: Eviction) -> bool {
+        let is_marked = |db: &Database| db.blessings().is_some_and(|its| its.volatile() > 0);
+        policy.order == EvictionOrder::SoonestExpiry
+            && self.hidden.is_none()
+            && !self.dbs.iter().any(is_marked)
+    }
+
+    /// Continues the search for keys without a mark: adds those of the next segment that has any to
+    /// the pool. `Evicted` stands for: there are some.
+    #[cold]
+    fn search(&self, policy: Eviction, pool: &mut Pool, is_over: &dyn Fn() -> bool) -> Attempt {
+        let Search {
+            mut db,
+            mut place,
+            mut laps,
+        } = std::mem::take(&mut pool.search);
+        let mut is_found = false;
+        while !is_found && laps < 2 {
+            if db.0 as usize >= self.dbs.len() {
+                (db, place, laps) = (DbIndex(0), 0, laps + 1);
+                continue;
+            }
+            let database = &self.dbs[db];
+            let end = match self.candidates(database, policy) {
+                0 => WALK_END,
+                _ => database.table().walk_from(place, |entry| {
+                    let may_go = !policy.volatile_only || entry.has_expiry();
+                    if may_go && !entry.is_blessed() && !self.hides(entry.key()) {
+                        is_found = true;
+                        pool.offer(self.eviction_score(entry, policy), db, entry.key());
+                    }
+                }),
+            };
+            (db, place) = match end {
+                WALK_END => (DbIndex(db.0 + 1), 0),
+                place => (db, place),
+            };
+            if !is_found && is_over() {
+                pool.search = Search { db, place, laps };
+                return Attempt::NoTime;
+            }
+        }
+        let laps = 0;
+        pool.search = Search { db, place, laps };
+        if is_found {
+            Attempt::Evicted
+        } else {
+            Attempt::NoCandidate
+        }
     }
 
     /// Keys that may be evicted. O(1); O(slots in use) while slots are hidden.
     fn candidates(&self, db: &Database, policy: Eviction) -> usize {
         let shown = visible_slots(&self.hidden);
-        if policy.volatile_only {
-            db.table().volatile_among(shown)
+        let (all, marked): (_, fn(&Blessings) -> usize) = if policy.volatile_only {
+            (db.table().volatile_among(shown), Blessings::volatile)
         } else {
-            db.table().len_among(shown)
-        }
+            (db.table().len_among(shown), Blessings::len)
+        };
+        // Marked keys of hidden slots are not among the keys that are shown.
+        let marks = db.blessings().filter(|_| self.hidden.is_none());
+        all - marks.map_or(0, marked)
     }
 
     fn sample(&mut self, db: DbIndex, policy: Eviction, pool: &mut Pool) {
         if self.candidates(&self.dbs[db], policy) == 0 {
             return;
         }
+        let has_marks = self.dbs[db].blessings().is_some();
         let mut wanted = policy.samples.max(1);
         let mut draws = wanted.saturating_mul(DRAWS_A_SAMPLE);
         while wanted > 0 && draws > 0 {
@@ -139,7 +225,10 @@ impl Keyspace {
             let Some((entry, has_expiry)) = self.draw(db, policy) else {
                 return;
             };
-            if policy.volatile_only && !has_expiry || self.hides(entry.key()) {
+            if policy.volatile_only && !has_expiry
+                || has_marks && entry.is_blessed()
+                || self.hides(entry.key())
+            {
                 continue;
             }
             wanted -= 1;
@@ -151,7 +240,9 @@ impl Keyspace {
     fn score_again(&self, candidate: &Candidate, policy: Eviction) -> Option<(u64, FoundKey)> {
         let found = self.dbs[candidate.db].find_key(&candidate.key)?;
         let is_hidden = self.hides(&candidate.key);
-        let may_go = !is_hidden && (!policy.volatile_only || found.entry.has_expiry());
+        let may_go = !is_hidden
+            && !found.entry.is_blessed()
+            && (!policy.volatile_only || found.entry.has_expiry());
         may_go.then(|| (self.eviction_score(found.entry, policy), found))
     }
 
@@ -241,6 +332,103 @@ mod tests {
                 assert_ne!(evicted, EvictionOutcome::InPart);
                 assert_eq!((k.stats.evicted, k.db(DB).len()), (5, 19_995), "{order:?}");
             }
+        });
+    }
+
+    /// The few keys without a mark are found, whatever their share; then nothing is left to evict.
+    #[test]
+    fn marked_keys_stay_and_the_others_are_found_among_them() {
+        both(|| {
+            use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed, Random, SoonestExpiry};
+            for (order, volatile_only) in [
+                (LeastRecentlyUsed, false),
+                (LeastRecentlyUsed, true),
+                (LeastFrequentlyUsed, false),
+                (Random, false),
+                (Random, true),
+                (SoonestExpiry, true),
+            ] {
+                for others in [0, 3, 2_000] {
+                    let mut k = filled(20_000, 10_000);
+                    // Half of the others are volatile.
+                    let first = 10_000 - others / 2;
+                    let others_at = first..first + others;
+                    for i in (0..20_000).filter(|i| !others_at.contains(i)) {
+                        let key = format!("key:{i}");
+                        assert_eq!(k.db(DB).bless(key.as_bytes(), true), Some(true));
+                    }
+                    assert_eq!(k.blessed_keys(), 20_000 - others);
+                    let policy = policy(order, volatile_only);
+                    assert_ne!(
+                        k.evict_while(|_| true, policy, u64::MAX),
+                        EvictionOutcome::InPart
+                    );
+                    let may_go = if volatile_only { others / 2 } else { others };
+                    assert_eq!(
+                        k.stats.evicted as usize, may_go,
+                        "{order:?} {volatile_only}"
+                    );
+                    assert_eq!(k.blessed_keys(), 20_000 - others);
+                }
+            }
+        });
+    }
+
+    /// A search among many marked keys held the loop until it had found one.
+    #[test]
+    fn a_search_among_marked_keys_ends_with_its_time_and_goes_on() {
+        both(|| {
+            let mut k = filled(50_000, 0);
+            for i in 1..50_000 {
+                k.db(DB).bless(format!("key:{i}").as_bytes(), true);
+            }
+            let random = policy(EvictionOrder::Random, false);
+            let mut slices = 0;
+            while k.stats.evicted == 0 {
+                k.evict_while(|_| true, random, 0);
+                slices += 1;
+                assert!(slices < 10_000);
+            }
+            assert!(!k.db(DB).peek_exists(b"key:0") && k.db(DB).len() == 49_999);
+            k.check_invariants();
+        });
+    }
+
+    #[test]
+    fn a_mark_stays_with_its_key_and_leaves_with_it() {
+        both(|| {
+            let mut k = filled(4, 2);
+            for i in 0..4 {
+                k.db(DB).bless(format!("key:{i}").as_bytes(), true);
+            }
+            assert_eq!(k.db(DB).bless(b"key:0", true), Some(false));
+            assert_eq!(k.db(DB).bless(b"none", true), None);
+            let long = "x".repeat(500);
+            for text in ["a", &long, "b"] {
+                for expiry in [Expiry::Clear, Expiry::At(900_000), Expiry::Keep] {
+                    k.db(DB)
+                        .set_string(b"key:0", NewValue::text(text.as_bytes()), expiry);
+                    k.check_invariants();
+                }
+            }
+            assert!(
+                k.db(DB)
+                    .rename(b"key:0", DbIndex(3), b"a longer name than before")
+            );
+            assert_eq!(
+                k.db(DbIndex(3)).is_blessed(b"a longer name than before"),
+                Some(true)
+            );
+            assert!(k.db(DB).copy(b"key:1", DB, b"copy"));
+            assert_eq!(k.db(DB).is_blessed(b"copy"), Some(false));
+            assert!(k.db(DB).delete(b"key:2", Cause::Server));
+            k.db(DB)
+                .set_string(b"key:2", NewValue::Int(1), Expiry::Clear);
+            assert_eq!(k.db(DB).is_blessed(b"key:2"), Some(false));
+            assert_eq!(k.blessed_keys(), 3);
+            k.check_invariants();
+            k.flush(DB, false);
+            assert_eq!(k.blessed_keys(), 1);
         });
     }
 

@@ -50,6 +50,17 @@ pub struct Pool {
     /// The policy by which the scores were computed.
     pub(super) policy: Option<Eviction>,
     pub(super) equals: EqualExpiries,
+    pub(super) search: Search,
+}
+
+/// Where the search for keys without a mark goes on; see `evict`.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    pub(super) db: DbIndex,
+    /// A place in the database's table.
+    pub(super) place: u64,
+    /// How often the search has come to the end without a candidate.
+    pub(super) laps: u8,
 }
 
 impl Pool {

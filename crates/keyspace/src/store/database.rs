@@ -11,6 +11,7 @@ use super::super::slots::slot_set::{SlotFilter, SlotSet};
 use super::super::{
     FieldExpiries, KeyHash, KeyHasher, KeySizes, NewValue, PrefixRule, RefMut, Str,
 };
+use super::blessings::Blessings;
 use super::check::check_value;
 use super::container::{DetachedValue, bytes_of, take_container};
 use super::entry::{Entry, is_past};
@@ -115,6 +116,19 @@ impl Database {
         self.table.labels()
     }
 
+    /// The keys that eviction passes over, if there are any.
+    pub fn blessings(&self) -> Option<&Blessings> {
+        self.table.blessings()
+    }
+
+    /// Makes eviction pass over a found key, or not; `false`: it is so already.
+    pub(crate) fn bless(&mut self, found: FoundKey, on: bool) -> bool {
+        if found.entry.is_blessed() != on {
+            self.save_first(found.entry);
+        }
+        self.table.bless(found.entry, on)
+    }
+
     /// Changes the labels of a series.
     pub(crate) fn set_labels(&mut self, entry: Entry, labels: Labels) {
         self.table.forget_labels(entry);
@@ -122,10 +136,12 @@ impl Database {
         self.table.index_labels(entry);
     }
 
-    /// Bytes of the lines of hashes and of streams, and of the labels of time series.
+    /// Bytes of the lines of hashes and of streams, of the labels of time series, and of the names of
+    /// marked keys.
     pub fn line_bytes(&self) -> usize {
         let labels = self.labels().map_or(0, LabelIndex::memory_bytes);
-        self.fields().memory_bytes() + self.streams().memory_bytes() + labels
+        let names = self.blessings().map_or(0, Blessings::memory_bytes);
+        self.fields().memory_bytes() + self.streams().memory_bytes() + labels + names
     }
 
     /// Keys by type and size.

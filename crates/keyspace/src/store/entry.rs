@@ -39,6 +39,8 @@ const FLAG_EXPIRY: u8 = 1;
 const FLAG_RAW: u8 = 2;
 /// Saved or unsaved in the running snapshot; the meaning flips with each snapshot (`snapshot`).
 const FLAG_SAVED: u8 = 4;
+/// BLESS has marked the key: eviction passes over it.
+const FLAG_BLESSED: u8 = 8;
 /// The table word's mark of an entry with an expiry.
 const WORD_EXPIRY: u64 = 1;
 /// The table word's mark of an entry that is longer than a cache line.
@@ -350,6 +352,17 @@ impl Entry {
         }
     }
 
+    /// Whether eviction passes over the key.
+    #[inline]
+    pub fn is_blessed(self) -> bool {
+        self.byte(1) & FLAG_BLESSED != 0
+    }
+
+    /// The table must record it, too.
+    pub(crate) fn set_blessed(self, on: bool) {
+        self.set_flag(FLAG_BLESSED, on);
+    }
+
     #[inline]
     pub fn has_expiry(self) -> bool {
         self.byte(1) & FLAG_EXPIRY != 0
@@ -515,6 +528,7 @@ impl Entry {
             self
         } else {
             let entry = Entry::new(key, expiry, self.clock(), value);
+            entry.set_blessed(self.is_blessed());
             // SAFETY: this block is `old` bytes and every word that names it is replaced
             // by the caller.
             unsafe { alloc::free(self.0, old) };
@@ -565,7 +579,7 @@ impl Entry {
         }
     }
 
-    /// Moves value, expiry and clock to an entry under another key, and frees this entry. Blocks
+    /// Moves value, expiry, clock and blessing to an entry under another key, and frees this entry. Blocks
     /// outside the entry are not copied: a container, or a string's block.
     pub fn with_key(self, key: &[u8]) -> Entry {
         let (expiry, clock, old) = (self.expiry(), self.clock(), self.size());
@@ -579,6 +593,7 @@ impl Entry {
             // A short string moves into the entry or out of it, as the new key's length requires.
             // (Parts of equal length may stay either way: the tag says which it is.)
             let entry = Entry::new(key, expiry, clock, self.value());
+            entry.set_blessed(self.is_blessed());
             self.free();
             return entry;
         }
@@ -587,6 +602,7 @@ impl Entry {
             .write_head(head + part, key, expiry, clock)
             .copy_from_slice(self.bytes_at(from, part));
         moved.set_flag(FLAG_RAW, self.byte(1) & FLAG_RAW != 0);
+        moved.set_blessed(self.is_blessed());
         moved.set_byte(0, self.byte(0));
         // SAFETY: the old block is dead; its value part was moved bit by bit.
         unsafe { alloc::free(self.0, old) };

@@ -4,7 +4,7 @@
 //!     table       the entries by key and by expiry        footprint   counts that need bytes
 //!     database    a database: entries, expiry, counts     prefixes    figures by prefix
 //!     databases   all of them, and which one is due       weight      approximate bytes of a whole
-//!     container   the value of an entry, of any type
+//!     container   the value of an entry, of any type          blessings   keys that eviction skips
 //!     key_hash    a key's hash and slot, computed once    check       invariants, in tests
 //!
 //! Invariants
@@ -16,6 +16,7 @@
 //! Which value has which encoding: `types`. Notifications, and the deletion of expired keys:
 //! `access`.
 
+pub(super) mod blessings;
 pub(super) mod check;
 pub(super) mod container;
 pub(super) mod database;

@@ -8,6 +8,7 @@
 //!     by time    next_due, take_due; the lines of hashes with expiring fields: fields, fields_mut;
 //!                the lines of streams that need a newer form in files: streams, streams_mut
 //!     labels     time series by their labels: labels, index_labels, forget_labels
+//!     blessings  the keys that eviction passes over: blessings, bless
 //!     memory     prefetches, relocate_lines, relocate_scan, memory_bytes, shape
 //!
 //! Positions that callers keep:
@@ -29,6 +30,7 @@ use rand::Rng;
 use super::super::slots::slot_set::{SlotFilter, SlotSet};
 use super::super::slots::slot_tables::{PLACES, SlotTables, rehash};
 use super::super::{FieldExpiries, KeyHash, KeyHasher, Ref};
+use super::blessings::Blessings;
 use super::entry::Entry;
 use russet_base::memory::mover::Mover;
 use russet_base::text::is_same;
@@ -101,6 +103,8 @@ pub struct Table {
     streams: FieldExpiries,
     /// Time series by their labels; `None`: there never was a time series.
     labels: Option<Box<LabelIndex>>,
+    /// The keys that eviction passes over; `None`: there are none.
+    blessings: Option<Box<Blessings>>,
 }
 
 impl Table {
@@ -114,6 +118,7 @@ impl Table {
             fields: FieldExpiries::default(),
             streams: FieldExpiries::default(),
             labels: None,
+            blessings: None,
         }
     }
 
@@ -163,6 +168,7 @@ impl Table {
     /// Removes the lines of some slots' hashes and streams. O(the slots' keys), or O(lines) if they
     /// are fewer.
     fn forget_lines_of(&mut self, slots: &SlotSet) {
+        self.forget_blessings_of(slots);
         let among = SlotFilter::Only(slots);
         let lines =
             self.fields.len() + self.streams.len() + self.labels().map_or(0, LabelIndex::len);
@@ -190,6 +196,18 @@ impl Table {
             let found = self.find(self.hash(&key), &key).map(|found| found.entry);
             if let Some(entry) = found.filter(|entry| entry.kind() == Type::TimeSeries) {
                 self.forget_labels(entry);
+            }
+        }
+    }
+
+    /// Forgets the marks of some slots' keys. O(marks).
+    fn forget_blessings_of(&mut self, slots: &SlotSet) {
+        let Some(blessings) = &self.blessings else {
+            return;
+        };
+        for key in blessings.among(|key| slots.has(self.hash(key).slot())) {
+            if let Some(found) = self.find(self.hash(&key), &key) {
+                self.bless(found.entry, false);
             }
         }
     }
@@ -243,6 +261,39 @@ impl Table {
     #[inline]
     pub fn labels(&self) -> Option<&LabelIndex> {
         self.labels.as_deref()
+    }
+
+    /// The keys that eviction passes over, if there are any.
+    #[inline]
+    pub fn blessings(&self) -> Option<&Blessings> {
+        self.blessings.as_deref()
+    }
+
+    /// Gives an entry of the table the mark, or takes it; `false`: it is as it was.
+    pub(crate) fn bless(&mut self, entry: Entry, on: bool) -> bool {
+        if entry.is_blessed() == on {
+            return false;
+        }
+        if on {
+            entry.set_blessed(true);
+            self.note_blessing(entry);
+        } else {
+            self.forget_blessing(entry);
+            entry.set_blessed(false);
+        }
+        true
+    }
+
+    #[cold]
+    fn note_blessing(&mut self, entry: Entry) {
+        self.blessings.get_or_insert_default().note(entry);
+    }
+
+    #[cold]
+    fn forget_blessing(&mut self, entry: Entry) {
+        let blessings = self.blessings.as_mut().expect("each mark is noted");
+        blessings.forget(entry);
+        self.blessings.take_if(|blessings| blessings.len() == 0);
     }
 
     /// Records a series by its labels.
@@ -358,6 +409,9 @@ impl Table {
             self.volatile += 1;
             self.record_expiry(hash, when);
         }
+        if entry.is_blessed() {
+            self.note_blessing(entry);
+        }
         self.record_fields(entry);
     }
 
@@ -395,6 +449,11 @@ impl Table {
             self.volatile += 1;
             self.record_expiry(hash, when);
         }
+        if let Some(blessings) = &mut self.blessings
+            && entry.is_blessed()
+        {
+            blessings.expiry_changed(had_expiry, entry.has_expiry());
+        }
     }
 
     /// Takes an entry out, with its expiries.
@@ -408,6 +467,9 @@ impl Table {
             }
         }
         self.volatile -= usize::from(was_volatile);
+        if self.blessings.is_some() && found.entry.is_blessed() {
+            self.forget_blessing(found.entry);
+        }
         self.forget_fields(found.entry);
     }
 
@@ -643,7 +705,12 @@ impl Table {
         }
         let (mut volatile, mut first_due, mut lines, mut streams) = (0, i64::MAX, 0, 0);
         let mut series = 0;
+        let (mut blessed, mut blessed_volatile) = (0, 0);
         for entry in self.entries() {
+            let is_noted = self.blessings().is_some_and(|its| its.has(entry.key()));
+            assert_eq!(is_noted, entry.is_blessed(), "each mark is noted");
+            blessed += usize::from(is_noted);
+            blessed_volatile += usize::from(is_noted && entry.has_expiry());
             if entry.kind() == Type::TimeSeries {
                 let index = self.labels().expect("each series is noted");
                 index.check(entry.key(), Ref::<TimeSeries>::of(entry).labels());
@@ -672,6 +739,8 @@ impl Table {
             assert!(line.is_none() || entry.kind() == Type::Stream);
         }
         assert_eq!(volatile, self.volatile);
+        let blessings = self.blessings().map(|its| (its.len(), its.volatile()));
+        assert_eq!(blessings.unwrap_or((0, 0)), (blessed, blessed_volatile));
         assert_eq!(lines, self.fields.len(), "no line without its hash");
         assert_eq!(streams, self.streams.len(), "no line without its stream");
         assert_eq!(series, self.labels().map_or(0, LabelIndex::len));

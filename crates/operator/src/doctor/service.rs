@@ -103,6 +103,7 @@ fn memory(answers: &Answers, to: &mut Vec<Finding>) {
             ),
         )
     });
+    blessed(answers, to);
     let ratio: f64 = answers
         .info
         .get("mem_fragmentation_ratio")
@@ -115,6 +116,36 @@ fn memory(answers: &Answers, to: &mut Vec<Finding>) {
             "MEMORY PURGE, or a restart in a quiet hour",
         ));
     }
+}
+
+/// Keys that BLESS has marked: once the others are evicted, writes are refused.
+fn blessed(answers: &Answers, to: &mut Vec<Finding>) {
+    let marked = answers.number("blessed_keys");
+    let policy = answers.config("maxmemory-policy");
+    if marked == 0 || matches!(policy, "noeviction" | "") {
+        return;
+    }
+    let databases = answers.info.iter().filter(|(name, _)| {
+        let number = name.strip_prefix("db");
+        number.is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
+    });
+    let keys = databases.filter_map(|(_, figures)| {
+        let keys = figures
+            .split(',')
+            .find_map(|one| one.strip_prefix("keys="))?;
+        keys.parse::<i64>().ok()
+    });
+    let keys: i64 = keys.sum();
+    let text = format!("{marked} of {keys} keys are never evicted (BLESS)");
+    to.push(if marked > keys / 10 * 9 {
+        Finding::warning(
+            "blessed",
+            format!("{text}: when maxmemory is reached, writes are refused"),
+            "BLESS CLEAR keys that may be evicted, or raise maxmemory; BLESS SCAN names them",
+        )
+    } else {
+        Finding::notice("blessed", text)
+    });
 }
 
 /// Bytes that all clients may hold beside `maxmemory`; the server closes the largest from there on.

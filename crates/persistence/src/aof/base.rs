@@ -165,7 +165,7 @@ impl Saver for BaseFile {
         self.send();
         self.commands.begin_string(db, view.key, text.len());
         let head = std::mem::take(&mut self.commands.out);
-        self.commands.end_string(view.key, view.expiry);
+        self.commands.end_string(view);
         let tail = std::mem::take(&mut self.commands.out);
         let offset = self.length + (head.len() + text.len() + tail.len()) as u64;
         self.length = offset;

@@ -28,11 +28,27 @@ pub struct CommandWriter {
     /// Elements of the command under way, in their wire form.
     pending: Vec<u8>,
     words: usize,
-    /// The open large key's expiry, written after its last part.
-    expiry: Option<i64>,
+    /// The open large key's expiry and mark, written after its last part.
+    end: KeyEnd,
     gathers: bool,
     /// The MSET under way.
     gathered: Option<PendingStrings>,
+}
+
+/// What a key has beside its value.
+#[derive(Clone, Copy, Debug, Default)]
+struct KeyEnd {
+    expiry: Option<i64>,
+    is_blessed: bool,
+}
+
+impl KeyEnd {
+    fn of(view: &KeyView<'_>) -> KeyEnd {
+        KeyEnd {
+            expiry: view.expiry,
+            is_blessed: view.is_blessed,
+        }
+    }
 }
 
 /// Short strings of one slot, whose words are pending: the first key, and how many there are.
@@ -66,7 +82,8 @@ impl CommandWriter {
             ValueView::Bytes(text) => text.len() <= GATHERED_VALUE_MAX,
             ValueView::Container(_) => false,
         };
-        if !is_short || view.expiry.is_some() || view.key.len() > GATHERED_VALUE_MAX {
+        let is_more = view.expiry.is_some() || view.is_blessed;
+        if !is_short || is_more || view.key.len() > GATHERED_VALUE_MAX {
             return false;
         }
         let slot = slot_of(view.key);
@@ -171,9 +188,9 @@ impl CommandWriter {
     }
 
     /// Writes the end of a string's command, after its bytes.
-    pub(super) fn end_string(&mut self, key: &[u8], expiry: Option<i64>) {
+    pub(super) fn end_string(&mut self, view: &KeyView<'_>) {
         self.out.extend_from_slice(b"\r\n");
-        self.end_key(key, expiry);
+        self.end_key(view.key, KeyEnd::of(view));
     }
 
     fn word_int(&mut self, n: i64) {
@@ -181,10 +198,14 @@ impl CommandWriter {
         self.word(digits.format(n).as_bytes());
     }
 
-    fn end_key(&mut self, key: &[u8], expiry: Option<i64>) {
-        if let Some(ms) = expiry {
+    fn end_key(&mut self, key: &[u8], end: KeyEnd) {
+        if let Some(ms) = end.expiry {
             let mut digits = itoa::Buffer::new();
             let args: [&[u8]; 3] = [b"PEXPIREAT", key, digits.format(ms).as_bytes()];
+            write_request(&mut self.out, args.into_iter());
+        }
+        if end.is_blessed {
+            let args: [&[u8]; 4] = [b"BLESS", b"SET", key, b"NO-EVICT"];
             write_request(&mut self.out, args.into_iter());
         }
     }
@@ -203,6 +224,7 @@ mod tests {
                 key: key.as_bytes(),
                 expiry,
                 clock: 0,
+                is_blessed: false,
                 value: ValueView::Bytes(value.as_bytes()),
             };
             writer.key(DbIndex(0), &view);

@@ -33,6 +33,8 @@ pub struct Obstacles<'a> {
     keys_read: u64,
     /// Keys without elements, which no server loads.
     empty_keys: u64,
+    /// Keys with a mark of BLESS, which no target has.
+    marks: u64,
     /// Keys of types for which the target needs a module: the module, and the type's name.
     modules: BTreeMap<(&'static str, &'static str), u64>,
     /// Lines of the summary: losses that are no obstacles.
@@ -52,6 +54,7 @@ impl<'a> Obstacles<'a> {
             last_db: 0,
             keys_read: 0,
             empty_keys: 0,
+            marks: 0,
             modules: BTreeMap::new(),
             notes: String::new(),
         }
@@ -148,6 +151,11 @@ impl<'a> Obstacles<'a> {
         self.empty_keys += 1;
     }
 
+    /// A key's mark of BLESS, without which the target reads the key.
+    pub fn mark_lost(&mut self) {
+        self.marks += 1;
+    }
+
     /// The end of an append only file that is no whole command or transaction, as after a crash.
     pub fn cut_end(&mut self, file: &str, offset: u64, bytes: u64) {
         self.notes += &format!(
@@ -183,6 +191,10 @@ impl<'a> Obstacles<'a> {
         if self.empty_keys > 0 {
             let n = self.empty_keys;
             text += &format!("Left out, as at a load: {n} keys that have no elements\n");
+        }
+        if self.marks > 0 {
+            let n = self.marks;
+            text += &format!("Left out: the marks of BLESS, which {n} keys have\n");
         }
         for ((module, what), n) in &self.modules {
             text += &format!("{target} must have the module {module}: {n} keys are {what}\n");
@@ -225,6 +237,7 @@ mod tests {
         found.metadata(DbIndex(1), b"doc");
         found.slot_import();
         found.empty_key();
+        found.mark_lost();
         found.of_module(Type::Json);
         found.of_module(Type::Hash);
         found.cut_end("a.aof", 54, 9);
@@ -235,6 +248,7 @@ mod tests {
              1 times a library of functions that does not load, 3 times data of a module, \
              2 times fields that expire, 1 times the state of an import\n\
              Left out, as at a load: 1 keys that have no elements\n\
+             Left out: the marks of BLESS, which 1 keys have\n\
              redis-7.2 must have the module ReJSON: 1 keys are JSON documents\n\
              a.aof: left out, 9 bytes from offset 54 on: its end is not a whole command or transaction\n\
              redis-7.2 must be started with `databases 21` or more\n"

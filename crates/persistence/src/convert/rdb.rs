@@ -170,6 +170,9 @@ impl Loader for ConvertLoader<'_, '_, '_, '_> {
             self.to.obstacles.metadata(db, key);
         }
         self.keyspace.load(ONE, key, value, facts.expiry, None);
+        if facts.is_blessed {
+            self.to.obstacles.mark_lost();
+        }
         let mut alone = self.keyspace.db(ONE);
         let view = alone.view_even_expired(key).expect("it was loaded");
         let written = self.to.key(db, &view, used);

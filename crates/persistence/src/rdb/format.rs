@@ -1,11 +1,13 @@
 //! The numbers of the format.
 //!
 //!     "REDIS" | four digits: version | part ... | EOF | CRC64 of all before, u64le
-//!     part = opcode ... | [EXPIRETIME_MS i64le] [IDLE length | FREQ u8] kind key value
+//!     part = opcode ... | [EXPIRETIME_MS i64le] [IDLE length | FREQ u8] [BLESSED] kind key value
 #![allow(dead_code, reason = "loading needs those that saving does not")]
 
 /// The kind of a part, if it is no value.
 pub(crate) mod opcode {
+    /// Redis 8.12: BLESS has marked the next key.
+    pub(crate) const BLESSED: u8 = 241;
     /// The field names that hashes share: a template's ID and its names.
     pub(crate) const HASH_TEMPLATE: u8 = 242;
     /// Metadata that modules have attached to the next key.
@@ -37,8 +39,11 @@ pub mod kind {
     pub(crate) const STRING: u8 = 0;
     pub(crate) const MODULE_PRE_GA: u8 = 6;
     pub(crate) const MODULE_2: u8 = 7;
-    /// A compressed bitmap of Redis 8.12, which is not supported.
+    /// A compressed bitmap of Redis 8.12, which becomes a string.
     pub const BITMAP: u8 = 33;
+    /// Sets of Redis 8.12 whose members expire, which are not supported.
+    pub(crate) const SET_LISTPACK_EX: u8 = 34;
+    pub(crate) const SET_METADATA: u8 = 35;
 
     /// The name that `redis-check-rdb` uses.
     pub fn name(kind: u8) -> &'static str {
@@ -47,6 +52,8 @@ pub mod kind {
             MODULE_PRE_GA => "module-pre-release",
             MODULE_2 => "module-value",
             BITMAP => "bitmap",
+            SET_LISTPACK_EX => "set-listpack-ex",
+            SET_METADATA => "set-hashtable-md",
             // Not in use.
             8 => "",
             _ => "unknown",
@@ -85,10 +92,11 @@ pub mod array {
     pub const SHORT: u64 = 3;
 }
 
-/// The newest version of Redis's that is read: that of 8.12, whose own types are refused by name.
-pub const VERSION_MAX: u16 = 16;
-/// The newest version of a payload, which Redis 8.10 writes. There is a version 0, too.
-pub(crate) const PAYLOAD_VERSION_MAX: u16 = 15;
+/// The newest version of Redis's that is read: 8.12 writes 16 or 17; bitmaps become strings, and sets
+/// whose members expire are refused by name.
+pub const VERSION_MAX: u16 = 17;
+/// The newest version of a payload. There is a version 0, too.
+pub(crate) const PAYLOAD_VERSION_MAX: u16 = VERSION_MAX;
 /// Valkey's own versions that are read.
 pub(crate) const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=81;
 

@@ -90,8 +90,8 @@ pub(crate) use sparse::SEGMENT;
 pub use templates::{Names, in_order, names};
 pub use verify::verify;
 pub use writer::{
-    RdbWriter, SlicedPayload, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST,
-    VERSION_USUAL, is_valkey, stamp_of_large,
+    RdbWriter, SlicedPayload, Use, VERSION_BLESSED, VERSION_FIELD_TTLS, VERSION_MIGRATE,
+    VERSION_NEWEST, VERSION_USUAL, is_valkey, stamp_of_large,
 };
 pub(super) use writer::{
     VERSION_ARRAYS, VERSION_LISTPACKS, VERSION_OWNERLESS, VERSION_PACKED_SETS, VERSION_PRODUCERS,
@@ -102,8 +102,12 @@ use russet_keyspace::Keyspace;
 use russet_types::Type;
 
 /// The lowest version of a file, from the usual version on, that can hold all keys. `of_valkey`:
-/// fields that expire, and path hashes, have Valkey's. O(databases).
+/// fields that expire, and path hashes, have Valkey's. No version of Valkey's has the marks of
+/// BLESS. O(databases).
 pub fn version_for(keyspace: &Keyspace, of_valkey: bool) -> u32 {
+    if keyspace.blessed_keys() > 0 {
+        return VERSION_BLESSED;
+    }
     match super::values::version_for(keyspace) {
         VERSION_FIELD_TTLS if of_valkey && !keyspace.any_of(Type::VectorSet) => {
             if keyspace.any_of(Type::PathHash) {

@@ -11,8 +11,8 @@
 
 use super::format::RdbOrigin;
 use super::writer::{
-    RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_PRODUCERS,
-    VERSION_USUAL, VERSION_VALKEY, VERSION_VALKEY_PATHS, is_valkey,
+    RdbWriter, VERSION_BLESSED, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST,
+    VERSION_PRODUCERS, VERSION_USUAL, VERSION_VALKEY, VERSION_VALKEY_PATHS, is_valkey,
 };
 use russet_keyspace::{DbIndex, Keyspace, ValueView};
 use russet_types::Type;
@@ -168,6 +168,17 @@ fn numbers(text: &str) -> Option<Release> {
 /// then names keys that need it. A Valkey that has no version for them gets the usual version,
 /// which the writer refuses at the first such key. O(databases).
 pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, RdbOrigin) {
+    // A peer that does not read the marks of BLESS gets a file without them: they are no data.
+    if keyspace.blessed_keys() > 0
+        && matches!(
+            wanted,
+            PeerFormat::Redis {
+                max: VERSION_BLESSED..
+            }
+        )
+    {
+        return (VERSION_BLESSED, RdbOrigin::Redis);
+    }
     let needs_ttls = keyspace.any_field_expires();
     // Redis 8 and Redis Stack 7.4 have the modules; others may have them.
     let may_have_modules = matches!(

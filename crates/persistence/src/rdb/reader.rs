@@ -27,6 +27,8 @@ pub struct KeyFacts {
     pub expiry: Option<i64>,
     /// The idle time or frequency, if the file has it.
     pub last_use: Option<KeyUse>,
+    /// BLESS has marked the key.
+    pub is_blessed: bool,
     /// Metadata of modules, all of which may be ignored, was passed over.
     pub(crate) had_metadata: bool,
 }
@@ -334,6 +336,9 @@ impl<'a> Reader<'a> {
                 }
                 opcode::IDLE => {
                     self.facts.last_use = Some(KeyUse::IdleSeconds(self.input.length()?));
+                }
+                opcode::BLESSED if self.rules.dialect == RdbOrigin::Redis => {
+                    self.facts.is_blessed = true;
                 }
                 kind if kind < opcode::HASH_TEMPLATE => {
                     self.read_key(kind, loader)?;

@@ -33,6 +33,7 @@ fn opcode_layout(code: u8, dialect: RdbOrigin) -> Option<Layout> {
         (opcode::RESIZEDB, _) => &[Length, Length],
         (opcode::AUX, _) => &[Text, Text],
         (opcode::FREQ, _) => &[Raw(1)],
+        (opcode::BLESSED, RdbOrigin::Redis) => &[],
         (opcode::FUNCTION2, _) => &[Text],
         (opcode::SLOT_INFO, _) => &[Length, Length, Length],
         (opcode::MODULE_AUX, _) => &[Length, Length, Length, Part::Fields],

@@ -20,8 +20,8 @@ use russet_persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS};
 use russet_resp::Args;
 use russet_types::TimeSeries;
 
-/// A key's previous state: payload, expiry, bits of its last use. `None`: it did not exist.
-type PreviousState = Option<(Vec<u8>, Option<i64>, u32)>;
+/// A key's previous state: payload, expiry, bits of its last use, mark of BLESS. `None`: it did not exist.
+type PreviousState = Option<(Vec<u8>, Option<i64>, u32, bool)>;
 
 type Keys = HashMap<Box<[u8]>, PreviousState, ahash::RandomState>;
 
@@ -103,7 +103,7 @@ impl Undo {
                 if !writer.value_within(&view.value, left) {
                     return Err(CommandError::Text(FULL));
                 }
-                Some((writer.payload(), view.expiry, view.clock))
+                Some((writer.payload(), view.expiry, view.clock, view.is_blessed))
             }
         };
         let bytes = key.len() + before.as_ref().map_or(0, |(payload, ..)| payload.len());
@@ -132,7 +132,7 @@ impl Undo {
             }
             for (key, before) in keys {
                 keyspace.db(db).delete(&key, Cause::Server);
-                let Some((payload, expiry, clock)) = before else {
+                let Some((payload, expiry, clock, is_blessed)) = before else {
                     continue;
                 };
                 let limits = keyspace.limits;
@@ -141,6 +141,9 @@ impl Undo {
                     keyspace.put_back(db, &key, value, expiry, clock);
                 });
                 assert!(put.is_ok(), "our own payload is whole");
+                if is_blessed {
+                    keyspace.bless_loaded(db, &key);
+                }
             }
         }
     }

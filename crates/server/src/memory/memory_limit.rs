@@ -15,6 +15,9 @@ use russet_config::Config;
 use russet_keyspace::{EvictionOutcome, Keyspace};
 use russet_resp::Reply;
 
+/// Used memory may exceed the limit by this part of it if marked keys are all that is left.
+const GRACE_SHARE: usize = 4;
+
 impl Server {
     /// Whether there is memory for a command that needs some. First memory that no client needs is
     /// freed (flushes set aside, kept slots, spare buffers); then keys are evicted, if the policy
@@ -55,7 +58,7 @@ impl Server {
         self.turn.evicting = evicted == EvictionOutcome::InPart;
         self.stats
             .record_memory(evicted == EvictionOutcome::Fits, self.now.mono_ms);
-        evicted != EvictionOutcome::Everything
+        evicted != EvictionOutcome::Everything || self.has_grace(keyspace)
     }
 
     /// Whether used memory exceeds the limit, without memory that does not count or that no client
@@ -66,6 +69,15 @@ impl Server {
         }
         // Spare buffers go before keys. The bound is as measured now.
         !self.memory.spare.give_up() || alloc::exceeds(self.eviction_bound())
+    }
+
+    /// Nothing is left to evict: whether that is so because of the marks of BLESS, and used memory is
+    /// at most a quarter above the limit. Without eviction there is no such grace.
+    fn has_grace(&self, keyspace: &Keyspace) -> bool {
+        let bound = self.eviction_bound();
+        eviction::policy(&self.config).is_some()
+            && keyspace.blessed_keys() > 0
+            && !alloc::exceeds(bound.saturating_add(bound / GRACE_SHARE))
     }
 
     /// See [`Memory::eviction_bound`](crate::parts::memory::Memory::eviction_bound).

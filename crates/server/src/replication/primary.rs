@@ -29,7 +29,7 @@ use russet_command::CommandError;
 use russet_config::{Config, Dialect};
 use russet_keyspace::{ClientId, Keyspace};
 use russet_persistence::rdb::{
-    Obstacle, PeerFormat, RdbOrigin, obstacle, sync_version, version_with_imports,
+    Obstacle, PeerFormat, RdbOrigin, VERSION_BLESSED, obstacle, sync_version, version_with_imports,
 };
 use russet_replication::{Position, ReplOffset};
 use russet_resp::Reply;
@@ -72,7 +72,11 @@ fn obstacle_line(obstacle: &Obstacle) -> String {
 
 fn peer_format(facts: &Facts) -> PeerFormat {
     match facts.version {
-        // A Valkey version with Redis's second link is russet's, which reads all.
+        // A russet reads all.
+        _ if facts.flush_undo => PeerFormat::Redis {
+            max: VERSION_BLESSED,
+        },
+        // A Valkey version with Redis's second link is russet's.
         Some(version) if !facts.rdb_channel => PeerFormat::Valkey { version },
         _ if facts.rdb_channel || facts.main.is_some() => PeerFormat::Redis { max: REDIS_8_RDB },
         _ => PeerFormat::Redis { max: OLD_RDB },

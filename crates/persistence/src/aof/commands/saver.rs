@@ -1,6 +1,6 @@
 //! Keys of a snapshot as commands, by the forms of their types.
 
-use super::{CommandWriter, ELEMENTS_MAX};
+use super::{CommandWriter, ELEMENTS_MAX, KeyEnd};
 use crate::values;
 use russet_keyspace::{DbIndex, KeyView, Saver, ValueView};
 
@@ -33,13 +33,13 @@ impl Saver for CommandWriter {
         self.end_gathered();
         self.enter(db);
         self.elements(view, 0, usize::MAX);
-        self.end_key(view.key, view.expiry);
+        self.end_key(view.key, KeyEnd::of(view));
     }
 
     fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
         self.end_gathered();
         self.enter(db);
-        self.expiry = view.expiry;
+        self.end = KeyEnd::of(view);
         0
     }
 
@@ -47,8 +47,8 @@ impl Saver for CommandWriter {
         self.end_gathered();
         let next = self.elements(view, at, PART_ELEMENTS);
         if next.is_none() {
-            let expiry = self.expiry.take();
-            self.end_key(view.key, expiry);
+            let end = std::mem::take(&mut self.end);
+            self.end_key(view.key, end);
         }
         next
     }

@@ -4,8 +4,8 @@
 //! is refused by name.
 
 use super::{
-    RdbWriter, TooNew, Use, VERSION_FIELD_TTLS, VERSION_NEWEST, VERSION_PRODUCERS, VERSION_USUAL,
-    VERSION_VALKEY, VERSION_VALKEY_PATHS,
+    RdbWriter, TooNew, Use, VERSION_BLESSED, VERSION_FIELD_TTLS, VERSION_NEWEST, VERSION_PRODUCERS,
+    VERSION_USUAL, VERSION_VALKEY, VERSION_VALKEY_PATHS, is_valkey,
 };
 use crate::rdb::format::{kind, opcode};
 use crate::rdb::payload::seal;
@@ -90,6 +90,9 @@ impl RdbWriter {
             }
             Use::Frequency(n) => self.out.extend_from_slice(&[opcode::FREQ, n]),
         }
+        if view.is_blessed && self.has_marks() {
+            self.out.push(opcode::BLESSED);
+        }
         self.form = self.form_of(&view.value);
         if let (Some(lost), None) = (self.form.lost, &self.too_new) {
             self.too_new = Some(TooNew {
@@ -105,6 +108,11 @@ impl RdbWriter {
         }
         self.out.push(self.form.kind);
         self.string(view.key);
+    }
+
+    /// Whether the version has the marks of BLESS.
+    fn has_marks(&self) -> bool {
+        self.version >= VERSION_BLESSED && !is_valkey(self.version)
     }
 
     /// The value alone, as in DUMP before its version and checksum.

@@ -219,6 +219,8 @@ pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
             &(stats.active_expire_us / 1000),
         ),
         ("evicted_keys", &keys.evicted),
+        // Of Redis 8.12.
+        ("blessed_keys", &from.keyspace.blessed_keys()),
         ("evicted_clients", &stats.clients.evicted_clients),
         ("evicted_scripts", &from.server.scripting.scripts.evicted),
         ("total_eviction_exceeded_time", &exceeded_ms),

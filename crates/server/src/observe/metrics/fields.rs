@@ -190,6 +190,7 @@ const ROWS: &[Row] = &[
     row("expired_time_cap_reached_count", "redis_expired_time_cap_reached_total", Counter, "Expire cycles that ended before their work"),
     row("expire_cycle_cpu_milliseconds", "redis_expire_cycle_cpu_time_ms_total", Counter, "Milliseconds spent on expiring keys"),
     row("evicted_keys", "redis_evicted_keys_total", Counter, "Keys evicted"),
+    row("blessed_keys", "redis_blessed_keys", Gauge, "Keys that eviction passes over"),
     row("evicted_clients", "redis_evicted_clients_total", Counter, "Clients closed under maxmemory-clients"),
     row("evicted_scripts", "redis_evicted_scripts_total", Counter, "Scripts that left the cache"),
     row("total_eviction_exceeded_time", "redis_eviction_exceeded_time_ms_total", Counter, "Milliseconds over maxmemory"),

@@ -123,6 +123,80 @@ fn one_pass_feeds_several_sinks_the_same_dataset() {
     assert_eq!(loaded_commands(folder.path(), &targets[1]), before);
 }
 
+const MARK: &str = "*1\r\n$8\r\nNO-EVICT\r\n";
+
+/// Marks of keys of all kinds, and one that is cleared while the files are made.
+#[test]
+fn marks_of_keys_are_saved_as_they_were() {
+    let folder = TempDir::new().expect("a folder");
+    let mut t = bed(folder.path());
+    fill(&mut t);
+    t.run_args(&[b"SET", b"marked", &[b'x'; 200_000]]);
+    t.run("SET soon gone");
+    t.run("SADD set a b");
+    t.run("PEXPIREAT set 2000000000000");
+    for key in ["marked", "soon", "set"] {
+        assert_eq!(t.run(&format!("BLESS SET {key} NO-EVICT")), ":1\r\n");
+    }
+    let targets = make_both(&mut t, folder.path());
+    let loads: [&dyn Fn(&mut Testbed); 2] = [
+        &|t: &mut Testbed| {
+            let engine = &mut t.engine;
+            assert!(engine.server.reload(&mut engine.keyspace, true, false));
+        },
+        &|t: &mut Testbed| {
+            t.run_pipeline(&fs::read(targets[1].path()).expect("a base"));
+        },
+    ];
+    for load in loads {
+        let mut t = bed(folder.path());
+        load(&mut t);
+        for key in ["marked", "soon", "set"] {
+            assert_eq!(t.run(&format!("BLESS GET {key}")), MARK, "{key}");
+        }
+        assert_eq!(t.engine.keyspace.blessed_keys(), 3);
+        t.engine.keyspace.check_invariants();
+    }
+}
+
+/// Files of Redis 8.12 by hand: version, mark, key; a checksum of 0 is none.
+#[test]
+fn files_of_redis_8_12_have_marks_and_older_versions_none() {
+    let folder = TempDir::new().expect("a folder");
+    let body =
+        b"\xfe\x00\xf1\x00\x01k\x01v\xfc\x00\x00\x9c\x58\xd1\x01\x00\x00\xf1\x02\x01s\x01\x01m\
+                 \x00\x01l\x01v\xff\0\0\0\0\0\0\0\0";
+    for magic in ["REDIS0016", "REDIS0017"] {
+        let file = [magic.as_bytes(), body].concat();
+        fs::write(folder.path().join("dump.rdb"), file).expect("a file");
+        let mut t = bed(folder.path());
+        let engine = &mut t.engine;
+        assert!(engine.server.reload(&mut engine.keyspace, true, false));
+        for (key, mark) in [("k", MARK), ("s", MARK), ("l", "*0\r\n")] {
+            assert_eq!(t.run(&format!("BLESS GET {key}")), mark, "{magic} {key}");
+        }
+        assert_ne!(t.run("PTTL s"), ":-1\r\n");
+    }
+    for (version, magic, marked) in [
+        (0, "REDIS0016", 2),
+        (15, "REDIS0015", 0),
+        (12, "REDIS0012", 0),
+    ] {
+        let mut t = bed(folder.path());
+        t.engine.server.config.rdb_version = version;
+        t.run("MSET k v l v s v");
+        t.run("BLESS SET k NO-EVICT");
+        t.run("BLESS SET s NO-EVICT");
+        assert_eq!(t.run("SAVE"), "+OK\r\n");
+        let file = fs::read(folder.path().join("dump.rdb")).expect("a file");
+        assert_eq!(&file[..9], magic.as_bytes());
+        let engine = &mut t.engine;
+        assert!(engine.server.reload(&mut engine.keyspace, true, false));
+        assert_eq!(t.engine.keyspace.blessed_keys(), marked, "{version}");
+        assert_eq!(t.run("DBSIZE"), ":3\r\n");
+    }
+}
+
 #[test]
 fn a_sink_that_fails_takes_no_other_with_it() {
     let folder = TempDir::new().expect("a folder");

@@ -182,6 +182,9 @@ impl Loader for Filler<'_> {
         if !is_new {
             return Err(Fault::DuplicateKey(db.0));
         }
+        if facts.is_blessed {
+            self.keyspace.bless_loaded(db, key);
+        }
         self.to.figures.keys_loaded += 1;
         Ok(())
     }

@@ -13,7 +13,9 @@ use russet_base::memory::pin::PinnedBytes;
 use russet_cluster::migration::{Name, Ranges};
 use russet_keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use russet_persistence::background::{self, BackgroundFile};
-use russet_persistence::rdb::{DICTIONARIES, INDEXES, LongDocument, RdbWriter, Use};
+use russet_persistence::rdb::{
+    DICTIONARIES, INDEXES, LongDocument, RdbWriter, Use, VERSION_BLESSED, is_valkey,
+};
 use russet_persistence::spool::{self, Spool};
 use russet_search::file::{self, Item};
 
@@ -145,6 +147,13 @@ impl RdbSink {
         with_functions: bool,
     ) -> RdbSink {
         let config = making.config;
+        let marks = keyspace.blessed_keys();
+        if marks > 0 && (version < VERSION_BLESSED || is_valkey(version)) {
+            tracing::warn!(
+                "A file of RDB version {version} has no marks of BLESS: it leaves out those of \
+                 {marks} keys"
+            );
+        }
         let mut writer = RdbWriter::new(version, config.rdbcompression.of_strings());
         writer.magic();
         let number = |n: i64| n.to_string().into_bytes();
