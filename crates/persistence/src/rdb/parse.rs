@@ -4,6 +4,7 @@
 //! later. A listpack with a duplicate element is rejected if `deep` is set; else the first element
 //! stays, and the others are dropped. The old forms reject duplicates in any case, as in Redis.
 
+use super::bitmap;
 use super::fault::Fault;
 use super::format::{RdbOrigin, kind};
 use super::input::{Input, Text};
@@ -58,7 +59,13 @@ pub fn value<'i>(
             let id = module::read_id(input)?;
             module_value(&id, input, rules)
         }
-        kind::BITMAP if rules.dialect == RdbOrigin::Redis => Err(Fault::Unsupported("bitmap")),
+        kind::BITMAP if rules.dialect == RdbOrigin::Redis => {
+            let text = bitmap::read(input)?;
+            Ok(OwnedValue::Bytes(input.keep(text)))
+        }
+        kind::SET_LISTPACK_EX | kind::SET_METADATA if rules.dialect == RdbOrigin::Redis => {
+            Err(Fault::Unsupported("set whose members expire"))
+        }
         container => values::load(input, container, rules).map(OwnedValue::Container),
     }
 }

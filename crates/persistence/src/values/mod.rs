@@ -152,6 +152,7 @@ fn named(number: u8, dialect: RdbOrigin) -> Option<&'static NamedForm> {
 pub(super) fn layout(number: u8, dialect: RdbOrigin) -> Option<Layout> {
     match number {
         kind::STRING => Some(&[Part::Text]),
+        kind::BITMAP if dialect == RdbOrigin::Redis => Some(&[Part::Length, Part::Text]),
         _ => Some(named(number, dialect)?.2),
     }
 }
