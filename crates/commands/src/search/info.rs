@@ -415,6 +415,10 @@ fn reply_vector(facts: &mut Facts<'_>, vector: &Vector) {
             facts.int("M", its.m as i64);
             facts.int("ef_construction", its.ef_construction as i64);
             facts.int("ef_runtime", its.ef_runtime as i64);
+            if let Some(threshold) = its.sq8 {
+                facts.simple("compression", b"SQ8");
+                facts.int("training_threshold", threshold as i64);
+            }
         }
         Algorithm::Svs(its) => {
             facts.int("graph_max_degree", its.graph_max_degree as i64);

@@ -2,12 +2,13 @@
 //! `scdtype00`.
 //!
 //! Strings end with a NUL that counts, but for stop words and separators. Redis Stack 7.4 writes
-//! version 23, Redis 8.10 version 27. This module writes 23, because both read it. Files have no
+//! version 23, Redis 8.10 version 27, Redis 8.12 version 28. This module writes 23, because all read
+//! it, and 28 if a graph has COMPRESSION SQ8. Files have no
 //! documents: an index reads them again.
 //!
 //! | module | what |
 //! |---|---|
-//! | `read` | versions 17 to 27 |
+//! | `read` | versions 17 to 28 |
 //! | `write` | version 23 |
 //! | `dictionaries` | dictionaries |
 //!
@@ -111,6 +112,8 @@ mod options {
 /// Versions from which on definitions have INDEXALL, and shorter vectors.
 const INDEX_ALL: u64 = 24;
 const SHORTER: u64 = 25;
+/// The version from which on graphs have a compression and its threshold: Redis 8.12's.
+const COMPRESSED: u64 = 28;
 
 /// The compressions of SVS-VAMANA: bits of both levels, and whether dimensions are reduced.
 const COMPRESSIONS: [(&str, u64); 6] = [

@@ -1,14 +1,14 @@
-//! Definitions of versions 17 to 27.
+//! Definitions of versions 17 to 28.
 //!
 //! A field has a path from version 18 on. There are vectors from version 19 on, and 20, 21, 22
-//! (tiered graphs) add numbers to them; 25 drops two and adds a double, 27 adds a number. The rule
+//! (tiered graphs) add numbers to them; 25 drops two and adds a double, 27 adds a number, 28 two. The rule
 //! has another number from 24 on.
 //!
 //! Cost: O(bytes); nothing is allocated for a length before the items are there.
 
 use super::{
-    COMPRESSIONS, DecodeError, Definition, Groups, INDEX_ALL, Item, NO_END, SHORTER, flags,
-    options, types,
+    COMPRESSED, COMPRESSIONS, DecodeError, Definition, Groups, INDEX_ALL, Item, NO_END, SHORTER,
+    flags, options, types,
 };
 use crate::expression;
 use crate::schema::{
@@ -18,7 +18,7 @@ use crate::schema::{
 use crate::text::{Language, StopWords};
 
 const OLDEST: u64 = 17;
-const NEWEST: u64 = 27;
+const NEWEST: u64 = COMPRESSED;
 /// Versions from which on files have paths, vectors, their lengths, whether a document has several,
 /// tiered graphs, spaces of shapes, RERANK.
 const PATHS: u64 = 18;
@@ -300,11 +300,17 @@ impl<'i> Reader<'i> {
         if self.version >= RERANK {
             self.number()?;
         }
+        let mut sq8 = None;
+        if self.version >= COMPRESSED {
+            let (compression, threshold) = (self.number()?, self.size()?);
+            sq8 = (compression != 0).then_some(threshold);
+        }
         Ok(Hnsw {
             m,
             ef_construction,
             ef_runtime,
             epsilon,
+            sq8,
         })
     }
 

@@ -63,6 +63,25 @@ fn graphs_that_are_compressed_need_a_later_version() {
     assert_eq!(again[0].schema.fields, all[0].schema.fields);
 }
 
+/// Version 28 adds two numbers after the number of version 27.
+#[test]
+fn graphs_with_sq8_need_the_version_of_redis_8_12() {
+    let words = "SCHEMA v VECTOR HNSW 10 TYPE FLOAT32 DIM 4 DISTANCE_METRIC L2 COMPRESSION SQ8 \
+                 TRAINING_THRESHOLD 2048 w VECTOR HNSW 8 TYPE FLOAT16 DIM 4 DISTANCE_METRIC L2 \
+                 M 20 s VECTOR SVS-VAMANA 6 TYPE FLOAT32 DIM 4 DISTANCE_METRIC L2";
+    let all = [definition(words)];
+    let (version, items) = write(&all);
+    assert_eq!(version, 28);
+    let again = read(version, &items).expect("as written");
+    assert_eq!(again[0].schema.fields, all[0].schema.fields);
+    let numbers = |all: &[u64]| all.iter().map(|n| Item::Number(*n)).collect::<Vec<_>>();
+    let ends = [numbers(&[0, 1, 2048]), numbers(&[0, 0, 0])];
+    for end in ends {
+        let has = |three: &[Item]| three == end;
+        assert!(items.windows(3).any(has), "{items:?}");
+    }
+}
+
 /// Vectors of the versions before graphs were tiered: their numbers from the algorithm on, with
 /// what each version adds.
 #[test]

@@ -1,12 +1,14 @@
-//! Definitions in the form of version 23, with SVS-VAMANA of version 25.
+//! Definitions in the form of version 23, with SVS-VAMANA of version 25, with SQ8 of version 28.
 //!
 //! Cost: O(fields).
 
-use super::{Definition, INDEX_ALL, Item, NO_END, NONE, SHORTER, bits_of, flags, options, types};
+use super::{
+    COMPRESSED, Definition, INDEX_ALL, Item, NO_END, NONE, SHORTER, bits_of, flags, options, types,
+};
 use crate::schema::{Algorithm, Element, Field, FieldKind, KeyType, Metric, Schema, ShapeSpace};
 
 /// The version that is written, and the version if an index has vectors of SVS-VAMANA, because
-/// older versions cannot have such vectors.
+/// older versions cannot have such vectors; [`COMPRESSED`] if a graph is to be compressed.
 pub(super) const VERSION: u64 = 23;
 pub(super) const WITH_SVS: u64 = SHORTER;
 
@@ -22,8 +24,20 @@ pub fn write(all: &[Definition]) -> (u64, Vec<Item>) {
         FieldKind::Vector(vector) => matches!(vector.algorithm, Algorithm::Svs(_)),
         _ => false,
     };
-    let has_svs = all.iter().any(|one| one.schema.fields.iter().any(is_svs));
-    let version = if has_svs { WITH_SVS } else { VERSION };
+    let is_compressed = |field: &Field| match &field.kind {
+        FieldKind::Vector(vector) => {
+            matches!(vector.algorithm, Algorithm::Hnsw(graph) if graph.sq8.is_some())
+        }
+        _ => false,
+    };
+    let mut fields = all.iter().flat_map(|one| &one.schema.fields);
+    let version = if fields.clone().any(is_compressed) {
+        COMPRESSED
+    } else if fields.any(is_svs) {
+        WITH_SVS
+    } else {
+        VERSION
+    };
     let items = vec![Item::Number(all.len() as u64)];
     let mut out = Writer { version, items };
     all.iter().for_each(|one| out.index(one));
@@ -132,6 +146,12 @@ impl Writer {
                         sizes.into_iter().for_each(|n| self.number(n as u64));
                         if self.version >= SHORTER {
                             self.items.push(Item::Double(its.epsilon));
+                        }
+                        if self.version >= COMPRESSED {
+                            // No RERANK.
+                            let threshold = its.sq8.unwrap_or(0) as u64;
+                            let numbers = [0, its.sq8.is_some().into(), threshold];
+                            numbers.into_iter().for_each(|n| self.number(n));
                         }
                     }
                     Algorithm::Svs(its) => {

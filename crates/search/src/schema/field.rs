@@ -182,6 +182,7 @@ impl Algorithm {
                 ef_construction: svs.construction_window,
                 ef_runtime: svs.search_window,
                 epsilon: svs.epsilon,
+                sq8: None,
             }),
         }
     }
@@ -194,6 +195,15 @@ pub struct Hnsw {
     pub ef_construction: usize,
     pub ef_runtime: usize,
     pub epsilon: f64,
+    /// COMPRESSION SQ8 of Redis 8.12, with its TRAINING_THRESHOLD; vectors are kept whole all the
+    /// same.
+    pub sq8: Option<usize>,
+}
+
+impl Hnsw {
+    /// The TRAINING_THRESHOLD of Redis 8.12, if none is given, and the highest.
+    pub const TRAINING_THRESHOLD: usize = 10_240;
+    pub(crate) const TRAINING_THRESHOLD_MAX: usize = 102_400;
 }
 
 impl Default for Hnsw {
@@ -203,6 +213,7 @@ impl Default for Hnsw {
             ef_construction: 200,
             ef_runtime: 10,
             epsilon: 0.01,
+            sq8: None,
         }
     }
 }

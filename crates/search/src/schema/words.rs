@@ -171,6 +171,10 @@ impl Words {
         self.pair("EF_CONSTRUCTION", its.ef_construction);
         self.pair("EF_RUNTIME", its.ef_runtime);
         self.pair("EPSILON", its.epsilon);
+        if let Some(threshold) = its.sq8 {
+            self.pair("COMPRESSION", "SQ8");
+            self.pair("TRAINING_THRESHOLD", threshold);
+        }
     }
 
     fn svs(&mut self, its: Svs) {

@@ -231,6 +231,39 @@ fn options_of_redis_8_are_kept() {
     assert_eq!(b.algorithm.graph().map(|graph| graph.m), Some(20));
 }
 
+/// COMPRESSION and TRAINING_THRESHOLD of Redis 8.12's HNSW, in any order.
+#[test]
+fn graphs_take_a_compression_and_its_threshold() {
+    let of = |element: &str, metric: &str, more: &str| {
+        let count = 6 + more.split_whitespace().count();
+        created(&format!(
+            "SCHEMA v VECTOR HNSW {count} TYPE {element} DIM 4 DISTANCE_METRIC {metric} {more}"
+        ))
+    };
+    let sq8 = |element: &str, metric: &str, more: &str| {
+        let schema = of(element, metric, more).unwrap_or_else(|_| panic!("{more}"));
+        let FieldKind::Vector(vector) = &schema.fields[0].kind else {
+            panic!("a vector");
+        };
+        vector.algorithm.graph().and_then(|graph| graph.sq8)
+    };
+    assert_eq!(sq8("FLOAT32", "L2", ""), None);
+    assert_eq!(sq8("FLOAT32", "L2", "COMPRESSION sq8"), Some(10_240));
+    let both = "TRAINING_THRESHOLD 102400 COMPRESSION SQ8";
+    assert_eq!(sq8("FLOAT16", "IP", both), Some(102_400));
+    let untrained = "COMPRESSION SQ8 TRAINING_THRESHOLD 0";
+    assert_eq!(sq8("FLOAT16", "L2", untrained), Some(0));
+    for (element, metric, more) in [
+        ("FLOAT32", "L2", "COMPRESSION LVQ8"),
+        ("FLOAT32", "L2", "COMPRESSION SQ8 TRAINING_THRESHOLD 102401"),
+        ("FLOAT32", "L2", "TRAINING_THRESHOLD 2048"),
+        ("FLOAT64", "L2", "COMPRESSION SQ8"),
+        ("FLOAT16", "L2", "COMPRESSION SQ8"),
+    ] {
+        assert!(of(element, metric, more).is_err(), "{element} {more}");
+    }
+}
+
 #[test]
 fn alter_adds_fields_to_those_that_are_there() {
     let schema = created("SCHEMA t TEXT").expect("a schema");

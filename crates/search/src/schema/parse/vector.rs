@@ -31,6 +31,9 @@ const COMPRESSIONS: [&str; 6] = [
     "LeanVec8x8",
 ];
 
+const WRONG_ELEMENT: &str = "Not supported data type is given. Expected: FLOAT16, FLOAT32";
+const NO_COMPRESSION: &str = "TRAINING_THRESHOLD is irrelevant when compression was not requested";
+
 const ELEMENTS: [Element; 6] = [
     Element::Float32,
     Element::Float64,
@@ -72,6 +75,7 @@ pub(super) fn parse(words: &mut Arguments<'_>) -> Result<Vector, SearchError> {
         dimensions: None,
         metric: None,
         initial_cap: BLOCK_SIZE,
+        training_threshold: None,
     };
     let (pairs, _) = given.as_chunks::<2>();
     for [key, value] in pairs {
@@ -86,6 +90,8 @@ struct Parameters {
     dimensions: Option<usize>,
     metric: Option<Metric>,
     initial_cap: usize,
+    /// Of HNSW: its place is before or after that of the compression.
+    training_threshold: Option<usize>,
 }
 
 /// A parameter that is being read: the name in 8.10's errors and in 2.10's.
@@ -170,6 +176,15 @@ impl Parameters {
             (b"EPSILON", Algorithm::Hnsw(graph)) => {
                 graph.epsilon = named("EPSILON", "epsilon").epsilon(value)?;
             }
+            (b"COMPRESSION", Algorithm::Hnsw(graph)) => {
+                named("COMPRESSION", "compression").one_of(value, &["SQ8"], |name| name)?;
+                graph.sq8 = Some(Hnsw::TRAINING_THRESHOLD);
+            }
+            (b"TRAINING_THRESHOLD", Algorithm::Hnsw(_)) => {
+                let key = named("TRAINING_THRESHOLD", "training threshold");
+                let threshold = key.size(value, 0..=Hnsw::TRAINING_THRESHOLD_MAX)?;
+                self.training_threshold = Some(threshold);
+            }
             (upper, Algorithm::Svs(svs)) => {
                 if !set_svs(svs, upper, value)? {
                     return Err(self.unknown(key));
@@ -185,7 +200,7 @@ impl Parameters {
         SearchError::of(error::PARSE_ARGS, &[before.as_bytes(), key])
     }
 
-    fn finish(self) -> Result<Vector, SearchError> {
+    fn finish(mut self) -> Result<Vector, SearchError> {
         let missing = |name: &str| {
             let algorithm = self.algorithm.name();
             let text = format!(
@@ -197,8 +212,12 @@ impl Parameters {
         let element = self.element.ok_or_else(|| missing("TYPE"))?;
         let dimensions = self.dimensions.ok_or_else(|| missing("DIM"))?;
         let metric = self.metric.ok_or_else(|| missing("DISTANCE_METRIC"))?;
-        if let Algorithm::Svs(svs) = &self.algorithm {
-            check_svs(svs, element)?;
+        match &mut self.algorithm {
+            Algorithm::Svs(svs) => check_svs(svs, element)?,
+            Algorithm::Hnsw(graph) => {
+                set_sq8(graph, self.training_threshold, (element, metric))?;
+            }
+            Algorithm::Flat { .. } => {}
         }
         let vector = Vector {
             element,
@@ -211,6 +230,33 @@ impl Parameters {
         vector.check(Vector::BYTES_MAX)?;
         Ok(vector)
     }
+}
+
+/// The threshold of a graph with COMPRESSION SQ8, and what the two need. The texts follow those of
+/// SVS-VAMANA, because no server with SQ8 could be asked.
+fn set_sq8(
+    graph: &mut Hnsw,
+    threshold: Option<usize>,
+    (element, metric): (Element, Metric),
+) -> Result<(), SearchError> {
+    let wrong = |text: &str| Err(SearchError::new(error::PARSE_ARGS, text));
+    let Some(usual) = graph.sq8 else {
+        return match threshold {
+            Some(_) => wrong(NO_COMPRESSION),
+            None => Ok(()),
+        };
+    };
+    let threshold = threshold.unwrap_or(usual);
+    match element {
+        Element::Float32 => {}
+        Element::Float16 if metric != Metric::L2 || threshold == 0 => {}
+        Element::Float16 => {
+            return wrong("COMPRESSION SQ8 of FLOAT16 with L2 needs TRAINING_THRESHOLD 0");
+        }
+        _ => return wrong(WRONG_ELEMENT),
+    }
+    graph.sq8 = Some(threshold);
+    Ok(())
 }
 
 /// Sets a parameter of SVS-VAMANA. `false`: no parameter has the name.
@@ -248,11 +294,11 @@ fn set_svs(svs: &mut Svs, key: &[u8], value: &[u8]) -> Result<bool, SearchError>
 fn check_svs(svs: &Svs, element: Element) -> Result<(), SearchError> {
     let wrong = |text: &str| Err(SearchError::new(error::PARSE_ARGS, text));
     if !matches!(element, Element::Float32 | Element::Float16) {
-        return wrong("Not supported data type is given. Expected: FLOAT16, FLOAT32");
+        return wrong(WRONG_ELEMENT);
     }
     match svs.training_threshold {
         Some(_) if svs.compression.is_none() => {
-            return wrong("TRAINING_THRESHOLD is irrelevant when compression was not requested");
+            return wrong(NO_COMPRESSION);
         }
         Some(threshold) if threshold < BLOCK_SIZE => {
             return wrong(
