@@ -26,6 +26,8 @@ pub(super) struct Builder<'s> {
     pub(super) steps: Vec<(usize, Step)>,
     /// Groups of a GROUPBY at most.
     pub(super) groups_max: usize,
+    /// Rows that a COLLECT's LIMIT may ask for.
+    pub(super) rows_max: u64,
     /// WITHCOUNT: rows after LIMIT's last row count.
     pub(super) counts_all: bool,
 }
@@ -49,6 +51,7 @@ impl Pipeline {
             names: vec![Names::of(options)],
             steps: Vec::new(),
             groups_max: options.groups_max,
+            rows_max: options.rows_max,
             counts_all: counts_all || request.counts_before_first(),
         };
         let names = &mut builder.names[0];
@@ -220,7 +223,9 @@ impl Builder<'_> {
         let mut reducers = Vec::new();
         for call in &group.reducers {
             let names = self.names.last_mut().expect("there is one at least");
-            reducers.push(reduce::parse(call, names, schema, &mut loads)?);
+            let reducer = reduce::parse(call, names, schema, &mut loads)?;
+            reducer.check_limit(self.rows_max)?;
+            reducers.push(reducer);
             add(&call.name)?;
         }
         if !loads.is_empty() {

@@ -377,6 +377,15 @@ fn counted(stages: &str, groups_max: usize) -> Result<(u64, usize), SearchError>
     Ok((pipeline.first_total(), rows.len()))
 }
 
+/// The limit of a reply's rows is that of a group's rows, too; none given is none.
+#[test]
+fn collect_asks_for_no_more_rows_than_a_reply_has() {
+    let of = |limit: &str| counted(&format!("GROUPBY 1 @g REDUCE COLLECT {limit}"), 99);
+    assert!(of("3 FIELDS 1 @n").is_ok());
+    assert!(of("6 FIELDS 1 @n LIMIT 0 1000000").is_ok());
+    assert!(of("6 FIELDS 1 @n LIMIT 0 1000001").is_err());
+}
+
 #[test]
 fn withcount_counts_the_rows_after_the_last_one_shown() {
     let all = counted("SORTBY 1 @n", 99).expect("rows").0;

@@ -44,6 +44,7 @@ impl Pipeline {
             names: vec![Names::default()],
             steps: Vec::new(),
             groups_max: request.aggregate.options.groups_max,
+            rows_max: request.aggregate.options.rows_max,
             // The order by the merged score takes all rows in.
             counts_all: !request.is_unsorted,
         };

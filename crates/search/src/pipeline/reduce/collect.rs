@@ -94,6 +94,16 @@ pub(super) fn parse(call: &mut Call<'_, '_>) -> Result<Collect, SearchError> {
 }
 
 impl Collect {
+    /// Refuses a LIMIT beyond the rows of a reply, as Redis 8.12 does; the text is that of the
+    /// stage LIMIT.
+    pub(super) fn check_limit(&self, rows_max: u64) -> Result<(), SearchError> {
+        if self.count == usize::MAX || self.count as u64 <= rows_max {
+            return Ok(());
+        }
+        let text = format!("LIMIT exceeds maximum of {rows_max}");
+        Err(SearchError::new(error::OVER_LIMIT, text))
+    }
+
     pub(super) fn start(&self) -> RowCollector {
         RowCollector {
             rows: Vec::new(),

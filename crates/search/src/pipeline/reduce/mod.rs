@@ -19,6 +19,7 @@ use ahash::RandomState;
 
 use super::names::Names;
 use super::row::{Row, ValueRef, order};
+use crate::error::SearchError;
 use crate::expression::Value;
 use crate::index::{IdTable, Index};
 use collect::{Collect, RowCollector};
@@ -118,6 +119,14 @@ pub(super) fn hash(hasher: &RandomState, value: ValueRef<'_>) -> u64 {
 }
 
 impl Reducer {
+    /// Refuses a limit of rows beyond that of a reply.
+    pub(super) fn check_limit(&self, rows_max: u64) -> Result<(), SearchError> {
+        match self {
+            Reducer::Collect(collect) => collect.check_limit(rows_max),
+            _ => Ok(()),
+        }
+    }
+
     /// The state of a group without rows.
     pub(super) fn start(&self) -> State {
         match self {
