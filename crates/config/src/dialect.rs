@@ -133,6 +133,8 @@ differences! {
     names_refused_in_multi: bool = false, true;
     /// The event of a key that is removed because the time that was set has passed.
     past_key_event: &'static str = "del", "expired";
+    /// INCREX replies the new value and the difference, not the new value alone.
+    increx_replies_difference: bool = true, false;
     /// MSETEX with a wrong number of keys.
     msetex_numkeys: &'static str =
         "ERR invalid numkeys value", "ERR invalid numkeys value or out of range";

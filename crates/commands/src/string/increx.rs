@@ -112,6 +112,14 @@ impl<'a> Options<'a> {
     }
 }
 
+impl Options<'_> {
+    /// Whether there is a word that Valkey's INCREX does not have.
+    fn has_word_of_redis(&self) -> bool {
+        let bounds = self.lower.is_some() || self.upper.is_some() || self.saturate;
+        bounds || self.persist || self.only_new_expiry
+    }
+}
+
 /// A number type that INCREX counts in.
 trait Number: Copy {
     const LEAST: Self;
@@ -124,6 +132,8 @@ trait Number: Copy {
     const BAD_LOWER: CommandError;
     const BAD_UPPER: CommandError;
     const DIFFERENCE_OVERFLOWS: CommandError;
+    /// The error where no pair shows that nothing has changed.
+    const OVERFLOWS: CommandError;
 
     /// An increment or a bound.
     fn parse(text: &[u8]) -> Option<Self>;
@@ -154,6 +164,7 @@ impl Number for i64 {
         CommandError::Text("ERR UBOUND is not an integer or out of range");
     const DIFFERENCE_OVERFLOWS: CommandError =
         CommandError::Text("ERR applied increment would overflow");
+    const OVERFLOWS: CommandError = CommandError::IncrOverflow;
 
     fn parse(text: &[u8]) -> Option<i64> {
         parse_i64(text)
@@ -210,6 +221,7 @@ impl Number for LongDouble {
     const BAD_UPPER: CommandError = CommandError::Text("ERR UBOUND is not a valid float");
     const DIFFERENCE_OVERFLOWS: CommandError =
         CommandError::Text("ERR applied increment would be Infinity");
+    const OVERFLOWS: CommandError = CommandError::IncrNanOrInfinity;
 
     fn parse(text: &[u8]) -> Option<LongDouble> {
         LongDouble::parse(text)
@@ -341,7 +353,8 @@ impl<N: Number> Increment<N> {
 /// expiry is set only if there is none. NX and XX are Valkey's.
 ///
 /// Reply: array of the new value and the difference from the old value: integers, with BYFLOAT
-/// doubles (RESP2: bulk strings); of the old value and 0 if nothing changed. Errors: no number,
+/// doubles (RESP2: bulk strings); of the old value and 0 if nothing changed. In Valkey's dialect, and
+/// without a word that only Redis has, the new value alone; null if NX or XX refused it. Errors: no number,
 /// bounds in the wrong order, a difference out of range. O(1).
 ///
 /// Propagated as SET: other machines may round differently, and expiries are absolute.
@@ -364,12 +377,20 @@ fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: N) -> CommandResult
     let when = when.transpose()?;
     let (key, due_ms) = (call.args.at(1), call.db.due_ms());
     let effects_wanted = call.effects_wanted();
+    let is_alone = !call.db.dialect().increx_replies_difference() && !o.has_word_of_redis();
     let place = call.db.place(key);
     let value = place.string()?;
     let old = value.map_or(Ok(N::ZERO), N::of_value)?;
     let refused = o.wanted.is_some_and(|there| there != value.is_some());
     let applied = if refused { None } else { step.apply(old)? };
     let Some((new, difference)) = applied else {
+        if is_alone && !refused {
+            return Err(N::OVERFLOWS);
+        }
+        if is_alone {
+            call.reply.null();
+            return Ok(());
+        }
         // As in Valkey, a condition that does not hold shows whether the key exists.
         let shown = (!refused || value.is_some()).then_some(old);
         call.reply.array(2);
@@ -390,7 +411,7 @@ fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: N) -> CommandResult
         let deleted = place.delete(Cause::Expiry);
         let word = call.db.expire_word();
         record_past_expiry(call, key, deleted.then_some(word));
-        reply_pair(call, new, difference);
+        reply_result(call, is_alone, new, difference);
         return Ok(());
     }
     let mut text = Vec::new();
@@ -412,11 +433,14 @@ fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: N) -> CommandResult
         }
         Expiry::Keep => call.rewrite(&[b"SET", key, &text, b"KEEPTTL"]),
     }
-    reply_pair(call, new, difference);
+    reply_result(call, is_alone, new, difference);
     Ok(())
 }
 
-fn reply_pair<N: Number>(call: &mut Call<'_>, value: N, difference: N) {
+fn reply_result<N: Number>(call: &mut Call<'_>, is_alone: bool, value: N, difference: N) {
+    if is_alone {
+        return value.reply(call.reply);
+    }
     call.reply.array(2);
     value.reply(call.reply);
     difference.reply(call.reply);
@@ -611,6 +635,29 @@ mod tests {
             );
         }
         assert!(t.run("INCREX l").starts_with("-WRONGTYPE "));
+    }
+
+    #[test]
+    fn valkeys_reply_is_the_value_alone() {
+        let mut t = Testbed::new();
+        t.engine.keyspace.dialect = russet_config::Dialect::Valkey;
+        for (line, reply) in [
+            ("a", ":1\r\n"),
+            ("a BYINT 4 EX 100", ":5\r\n"),
+            ("a NX", "$-1\r\n"),
+            ("none XX", "$-1\r\n"),
+            (
+                "a BYINT 9223372036854775807",
+                "-ERR increment or decrement would overflow\r\n",
+            ),
+            ("a XX BYFLOAT 0.5", "$3\r\n5.5\r\n"),
+            ("b UBOUND 3 BYINT 2", "*2\r\n:2\r\n:2\r\n"),
+        ] {
+            assert_eq!(t.run(&format!("INCREX {line}")), reply, "{line}");
+        }
+        t.run("HELLO 3");
+        assert_eq!(t.run("INCREX a BYFLOAT 1"), ",6.5\r\n");
+        assert_eq!(t.run("EXISTS none"), ":0\r\n");
     }
 
     #[test]
