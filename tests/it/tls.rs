@@ -409,6 +409,7 @@ fn settings_come_into_effect_together_or_not_at_all() {
     for (name, value) in [
         ("tls-ciphers", "AES128-SHA256"),
         ("tls-ciphersuites", "TLS_AES_128_CCM_SHA256"),
+        ("tls-groups", "X25519MLKEM768"),
         ("tls-protocols", "TLSv1.1"),
         ("tls-protocols", "SSLv3"),
         ("tls-ca-cert-file", "/nowhere/ca.crt"),
@@ -420,6 +421,8 @@ fn settings_come_into_effect_together_or_not_at_all() {
     }
     assert_eq!(ping(), Ok(()));
 
+    assert_eq!(tls.set(&[("tls-groups", "P-384:X25519")]), "+OK");
+    assert_eq!(ping(), Ok(()));
     assert_eq!(tls.set(&[("tls-protocols", "TLSv1.2")]), "+OK");
     let with = |versions: &[&'static SupportedProtocolVersion]| {
         tls.pings(tls.config(Some(&tls.client()), versions))

@@ -187,6 +187,7 @@ const MISSING: &[(&str, &str)] = &[
     ("--vset-recall", "it is a test of vector sets"),
     ("--tls-ciphers", "the server's list decides"),
     ("--tls-ciphersuites", "the server's list decides"),
+    ("--tls-groups", "the server's list decides"),
 ];
 
 impl Options {

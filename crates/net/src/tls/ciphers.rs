@@ -1,10 +1,12 @@
-//! Protocols and ciphers by their OpenSSL names, as configuration files use them.
+//! Protocols, ciphers and key exchanges by their OpenSSL names, as configuration files use them.
 //!
 //! rustls has only ciphers that count as safe today: TLS 1.2 with ephemeral keys and authenticated
 //! ciphers, and TLS 1.3. Other names of a list are left out with a warning, and refused if nothing
-//! is left; an exclusion may name anything.
+//! is left; an exclusion may name anything. An unknown group is refused, unless a `?` precedes it.
 
+use rustls::crypto::SupportedKxGroup;
 use rustls::crypto::ring::cipher_suite as suite;
+use rustls::crypto::ring::kx_group as group;
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion, version};
 
 use super::TlsError;
@@ -79,6 +81,47 @@ pub(super) fn ciphers(suites: &str, before: &str) -> Result<Vec<SupportedCipherS
     let mut all = suites_of(suites)?;
     all.extend(ciphers_of(before)?);
     Ok(all)
+}
+
+/// A group of key exchange, and its names.
+type Group = (&'static dyn SupportedKxGroup, &'static [&'static str]);
+
+/// In order of preference.
+static GROUPS: [Group; 3] = [
+    (group::X25519, &["X25519"]),
+    (group::SECP256R1, &["prime256v1", "secp256r1", "P-256"]),
+    (group::SECP384R1, &["secp384r1", "P-384"]),
+];
+
+/// The groups of `tls-groups`, in that order; empty for all there are. As in OpenSSL, `:` and `/`
+/// separate names, a `*` asks for a key share at once, and a name after `?` may be unknown.
+pub(super) fn groups(list: &str) -> Result<Vec<&'static dyn SupportedKxGroup>, TlsError> {
+    let all = || GROUPS.iter().map(|(group, _)| *group);
+    if list.is_empty() {
+        return Ok(all().collect());
+    }
+    let mut chosen: Vec<&'static dyn SupportedKxGroup> = Vec::new();
+    for word in list.split([':', '/']) {
+        let name = word.trim_start_matches(['*', '?']);
+        let marks = &word[..word.len() - name.len()];
+        let is_it = |known: &&str| name.eq_ignore_ascii_case(known);
+        let found = GROUPS.iter().find(|(_, names)| names.iter().any(is_it));
+        let named: Vec<_> = match found {
+            Some((group, _)) => vec![*group],
+            None if name == "DEFAULT" => all().collect(),
+            None if marks.contains('?') => Vec::new(),
+            None => return Err(TlsError::Groups(word.to_owned())),
+        };
+        for group in named {
+            if chosen.iter().all(|known| known.name() != group.name()) {
+                chosen.push(group);
+            }
+        }
+    }
+    if chosen.is_empty() {
+        return Err(TlsError::Groups(list.to_owned()));
+    }
+    Ok(chosen)
 }
 
 /// Lists of real configurations name ciphers of other times beside today's.
@@ -233,6 +276,28 @@ mod tests {
         assert!(suites_of("TLS_AES_128_CCM_SHA256").is_err());
         let one = suites_of("TLS_AES_128_GCM_SHA256").expect("known");
         assert_eq!(one, [suite::TLS13_AES_128_GCM_SHA256]);
+    }
+
+    #[test]
+    fn groups_are_taken_in_their_order_and_unknown_ones_refused() {
+        use rustls::NamedGroup::{X25519, secp256r1, secp384r1};
+        let names = |list| {
+            let chosen = groups(list).map_err(|error| error.to_string())?;
+            Ok(chosen.iter().map(|group| group.name()).collect::<Vec<_>>())
+        };
+        assert_eq!(names(""), Ok(vec![X25519, secp256r1, secp384r1]));
+        assert_eq!(names("P-384:x25519:secp384r1"), Ok(vec![secp384r1, X25519]));
+        assert_eq!(
+            names("*prime256v1/DEFAULT"),
+            Ok(vec![secp256r1, X25519, secp384r1])
+        );
+        assert_eq!(names("?X25519MLKEM768:*X25519"), Ok(vec![X25519]));
+        for list in ["X25519MLKEM768:X25519", "X25519:", "?nosuch", ":"] {
+            assert!(
+                names(list).is_err_and(|text: String| text.starts_with("Failed")),
+                "{list}"
+            );
+        }
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub struct Settings {
     pub ciphers: String,
     /// `tls-ciphersuites`, for TLS 1.3: names separated by colons.
     pub ciphersuites: String,
+    /// `tls-groups`: key exchanges, a list as OpenSSL has it.
+    pub groups: String,
     /// Whether the server's order of ciphers counts, not the client's.
     pub prefer_server_ciphers: bool,
     /// Whether clients may resume sessions.
@@ -319,6 +321,7 @@ fn authorities_alone(
         protocols: String::new(),
         ciphers: String::new(),
         ciphersuites: String::new(),
+        groups: String::new(),
         prefer_server_ciphers: false,
         session_caching: false,
         session_cache_size: 0,
@@ -342,6 +345,7 @@ impl Materials {
         let protocols = ciphers::protocols(&settings.protocols)?;
         let provider = Arc::new(CryptoProvider {
             cipher_suites: ciphers::ciphers(&settings.ciphersuites, &settings.ciphers)?,
+            kx_groups: ciphers::groups(&settings.groups)?,
             ..ring::default_provider()
         });
         let (server_key, server_facts) =

@@ -109,6 +109,9 @@ pub enum TlsError {
          TLS_AES_128_GCM_SHA256 and TLS_CHACHA20_POLY1305_SHA256)"
     )]
     Suites(String),
+    /// `tls-groups` has this name, or none at all.
+    #[error("Failed to configure groups: {0} (russet has X25519, prime256v1 and secp384r1)")]
+    Groups(String),
     /// `tls-protocols` has this version, which rustls does not support.
     #[error("{0} is specified in tls-protocols but not supported.")]
     OldProtocol(String),

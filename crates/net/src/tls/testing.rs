@@ -22,6 +22,7 @@ pub fn settings(authentication: Authentication) -> Settings {
         protocols: String::new(),
         ciphers: String::new(),
         ciphersuites: String::new(),
+        groups: String::new(),
         prefer_server_ciphers: false,
         session_caching: true,
         session_cache_size: 100,

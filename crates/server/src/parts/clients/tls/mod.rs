@@ -116,7 +116,7 @@ impl Tls {
 pub struct TlsSetupError;
 
 /// The directives that materials are made from.
-pub const SETTINGS: [&str; 27] = [
+pub const SETTINGS: [&str; 28] = [
     "tls-cert-file",
     "tls-key-file",
     "tls-key-file-pass",
@@ -136,6 +136,7 @@ pub const SETTINGS: [&str; 27] = [
     "tls-protocols",
     "tls-ciphers",
     "tls-ciphersuites",
+    "tls-groups",
     "tls-prefer-server-ciphers",
     "tls-session-caching",
     "tls-session-cache-size",
@@ -182,6 +183,7 @@ fn settings(config: &Config) -> Settings {
         protocols: text(&config.tls_protocols),
         ciphers: text(&config.tls_ciphers),
         ciphersuites: text(&config.tls_ciphersuites),
+        groups: text(&config.tls_groups),
         prefer_server_ciphers: config.tls_prefer_server_ciphers,
         session_caching: config.tls_session_caching,
         session_cache_size: config.tls_session_cache_size,
