@@ -26,6 +26,7 @@
 //! | `memory` | used memory: when it is allocated and freed |
 //! | `metrics` | the answers of `metrics-port` |
 //! | `messages` | pub/sub, events and client-side caching, under strain |
+//! | `newer` | words of Redis 8.12: the log, restarts, replicas |
 //! | `operate` | the steps of docs/operate.md |
 //! | `operator` | the tools that query a running server |
 //! | `operator_group` | the doctor beside Sentinels |
@@ -89,6 +90,7 @@ mod memory;
 mod messages;
 mod metrics;
 mod migrate;
+mod newer;
 mod operate;
 mod operator;
 mod operator_group;
