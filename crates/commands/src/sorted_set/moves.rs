@@ -183,7 +183,7 @@ fn reply_moved(reply: &mut Reply, scores: &[f64], members: Args<'_>) {
     }
 }
 
-/// What became of a command.
+/// The outcome of a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Moved(usize),

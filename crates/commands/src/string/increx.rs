@@ -353,9 +353,9 @@ impl<N: Number> Increment<N> {
 /// expiry is set only if there is none. NX and XX are Valkey's.
 ///
 /// Reply: array of the new value and the difference from the old value: integers, with BYFLOAT
-/// doubles (RESP2: bulk strings); of the old value and 0 if nothing changed. In Valkey's dialect, and
-/// without a word that only Redis has, the new value alone; null if NX or XX refused it. Errors: no number,
-/// bounds in the wrong order, a difference out of range. O(1).
+/// doubles (RESP2: bulk strings); of the old value and 0 if nothing changed. In Valkey's dialect,
+/// and without a word that only Redis has, the new value alone; null if NX or XX refused it.
+/// Errors: no number, bounds in the wrong order, a difference out of range. O(1).
 ///
 /// Propagated as SET: other machines may round differently, and expiries are absolute.
 fn increx(call: &mut Call<'_>) -> CommandResult {

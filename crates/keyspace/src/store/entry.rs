@@ -579,8 +579,8 @@ impl Entry {
         }
     }
 
-    /// Moves value, expiry, clock and blessing to an entry under another key, and frees this entry. Blocks
-    /// outside the entry are not copied: a container, or a string's block.
+    /// Moves value, expiry, clock and the mark of BLESS to an entry under another key, and frees
+    /// this entry. Blocks outside the entry are not copied: a container, or a string's block.
     pub fn with_key(self, key: &[u8]) -> Entry {
         let (expiry, clock, old) = (self.expiry(), self.clock(), self.size());
         let from = self.value_at();

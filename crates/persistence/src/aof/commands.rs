@@ -35,7 +35,7 @@ pub struct CommandWriter {
     gathered: Option<PendingStrings>,
 }
 
-/// What a key has beside its value.
+/// A key's expiry and mark, which are written after its value.
 #[derive(Clone, Copy, Debug, Default)]
 struct KeyEnd {
     expiry: Option<i64>,

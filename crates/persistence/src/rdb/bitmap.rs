@@ -3,7 +3,8 @@
 //!     length: bytes of the string | string: the 64-bit portable form of RoaringFormatSpec
 //!
 //! Bit i of the bitmap is the bit at GETBIT's offset i. The string answers every command of bits as
-//! the bitmap did; it takes all its bytes, so a length beyond that of the longest string is refused.
+//! the bitmap did. It takes all its bytes, so a length beyond that of the longest string is
+//! refused.
 //!
 //! Cost: O(bytes of the string + runs of set bits).
 

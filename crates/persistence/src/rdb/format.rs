@@ -92,8 +92,8 @@ pub mod array {
     pub const SHORT: u64 = 3;
 }
 
-/// The newest version of Redis's that is read: 8.12 writes 16 or 17; bitmaps become strings, and sets
-/// whose members expire are refused by name.
+/// The newest version of Redis's that is read: 8.12 writes 16 or 17; bitmaps become strings, and
+/// sets whose members expire are refused by name.
 pub const VERSION_MAX: u16 = 17;
 /// The newest version of a payload. There is a version 0, too.
 pub(crate) const PAYLOAD_VERSION_MAX: u16 = VERSION_MAX;

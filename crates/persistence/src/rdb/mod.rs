@@ -34,8 +34,8 @@
 //! the payload, become plain hashes. Data of modules ends a load with the module's name; with
 //! `rdb-unknown-modules skip` it is passed over (`module`: its fields have an end that is known
 //! without the module), counted, and logged. Metadata of keys that is marked as ignorable is passed
-//! over in any case. A file of version 16 or 17 (Redis 8.12) is read up to the first set whose members
-//! expire, which is named; its bitmaps become strings (`bitmap`).
+//! over in any case. A file of version 16 or 17 (Redis 8.12) is read up to the first set whose
+//! members expire, which is named; its bitmaps become strings (`bitmap`).
 //!
 //! Data may also be loaded beside the current keyspace (`keyspace/passes/beside.rs`), whose
 //! databases it then replaces at once.

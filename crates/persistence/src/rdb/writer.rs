@@ -38,8 +38,8 @@ pub(crate) const VERSION_PRODUCERS: u32 = 13;
 pub(crate) const VERSION_OWNERLESS: u32 = 14;
 /// Redis's first version with arrays.
 pub(crate) const VERSION_ARRAYS: u32 = 14;
-/// Redis's first version with the marks of BLESS: 8.12 writes it, or a newer one. It is written only
-/// if a key has such a mark.
+/// Redis's first version with the marks of BLESS: 8.12 writes it, or a newer one. It is written
+/// only if a key has such a mark.
 pub const VERSION_BLESSED: u32 = 16;
 /// Redis's newest version that a value needs: it holds every value.
 pub const VERSION_NEWEST: u32 = VERSION_ARRAYS;

@@ -2,9 +2,9 @@
 //! `scdtype00`.
 //!
 //! Strings end with a NUL that counts, but for stop words and separators. Redis Stack 7.4 writes
-//! version 23, Redis 8.10 version 27, Redis 8.12 version 28. This module writes 23, because all read
-//! it, and 28 if a graph has COMPRESSION SQ8. Files have no
-//! documents: an index reads them again.
+//! version 23, Redis 8.10 version 27, Redis 8.12 version 28. This module writes 23, because all
+//! read it, and 28 if a graph has COMPRESSION SQ8. Files have no documents: an index reads them
+//! again.
 //!
 //! | module | what |
 //! |---|---|

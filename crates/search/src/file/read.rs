@@ -1,8 +1,8 @@
 //! Definitions of versions 17 to 28.
 //!
 //! A field has a path from version 18 on. There are vectors from version 19 on, and 20, 21, 22
-//! (tiered graphs) add numbers to them; 25 drops two and adds a double, 27 adds a number, 28 two. The rule
-//! has another number from 24 on.
+//! (tiered graphs) add numbers to them; 25 drops two and adds a double, 27 adds a number, 28 two.
+//! The rule has another number from 24 on.
 //!
 //! Cost: O(bytes); nothing is allocated for a length before the items are there.
 

@@ -1,4 +1,6 @@
 //! Definitions are read as they were written, and damaged definitions are refused.
+//!
+//! Each version's additions have a test of their own, because no file has all of them.
 
 use super::*;
 use crate::schema::parse::{self, JsonPath};

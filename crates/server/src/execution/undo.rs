@@ -20,7 +20,8 @@ use russet_persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS};
 use russet_resp::Args;
 use russet_types::TimeSeries;
 
-/// A key's previous state: payload, expiry, bits of its last use, mark of BLESS. `None`: it did not exist.
+/// A key's previous state: payload, expiry, bits of its last use, mark of BLESS. `None`: it did not
+/// exist.
 type PreviousState = Option<(Vec<u8>, Option<i64>, u32, bool)>;
 
 type Keys = HashMap<Box<[u8]>, PreviousState, ahash::RandomState>;

@@ -71,8 +71,8 @@ impl Server {
         !self.memory.spare.give_up() || alloc::exceeds(self.eviction_bound())
     }
 
-    /// Nothing is left to evict: whether that is so because of the marks of BLESS, and used memory is
-    /// at most a quarter above the limit. Without eviction there is no such grace.
+    /// Nothing is left to evict: whether that is so because of the marks of BLESS, and used memory
+    /// is at most a quarter above the limit. Without eviction there is no such grace.
     fn has_grace(&self, keyspace: &Keyspace) -> bool {
         let bound = self.eviction_bound();
         eviction::policy(&self.config).is_some()

@@ -48,8 +48,8 @@ pub(super) const INITBYPROB: Spec = Spec {
     ..INITBYDIM
 };
 
-/// `CMS.INITBYPROB key error probability [CELL_SIZE ..]`: makes a sketch whose estimates are too high by at most
-/// `error` of all additions, except for a share of `probability` of the items.
+/// `CMS.INITBYPROB key error probability [CELL_SIZE ..]`: makes a sketch whose estimates are too
+/// high by at most `error` of all additions, except for a share of `probability` of the items.
 ///
 /// Reply: as of INITBYDIM.
 fn init_by_prob(call: &mut Call<'_>) -> CommandResult {
