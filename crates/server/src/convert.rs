@@ -30,8 +30,9 @@ use russet_persistence::aof::restore::find_set;
 use russet_persistence::aof::{BaseForm, Disk, Manifest, Names};
 use russet_persistence::convert::{
     ConvertError, Obstacles, Output, TargetFile, commands_follow, read_rdb, report_left_out,
+    unreadable_version,
 };
-use russet_persistence::rdb::{Use, is_snapshot};
+use russet_persistence::rdb::{RdbEnd, Use, is_snapshot};
 use russet_scripting::{Libraries, Setup};
 
 const OBSTACLES: u8 = 1;
@@ -50,14 +51,20 @@ pub fn check_for(file: &Path, target: Release, out: &mut dyn Write) -> u8 {
             obstacles.write(&format!("{error}\n"));
             FAILED
         }
-        Ok(()) => {
+        Ok(end) => {
             obstacles.write(&obstacles.summary());
-            if obstacles.are_none() { 0 } else { OBSTACLES }
+            let version = unreadable_version(target, end);
+            obstacles.write(version.as_deref().unwrap_or_default());
+            if obstacles.are_none() && version.is_none() {
+                0
+            } else {
+                OBSTACLES
+            }
         }
     }
 }
 
-fn judge_file(file: &Path, obstacles: &mut Obstacles<'_>) -> Result<(), ConvertError> {
+fn judge_file(file: &Path, obstacles: &mut Obstacles<'_>) -> Result<RdbEnd, ConvertError> {
     if commands_follow(file).map_err(|error| ConvertError::Io(file.to_owned(), error))? {
         let text = format!(
             "{}: commands follow the snapshot: `russet convert` applies such a file and names what \

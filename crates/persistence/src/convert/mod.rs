@@ -3,6 +3,7 @@
 //!     obstacles   values that stand in the way, named as they are found
 //!     output      an RDB file for a target, which gets its name when it is whole
 //!     rdb         reading an RDB file and writing it again, key by key
+//!     version     the versions of files that a target reads as they are
 //!
 //! No value is lost unnoticed: a value that the target's files cannot hold is an obstacle, and
 //! either the user has asked to leave such keys out, or the module makes no file. It writes a value
@@ -16,6 +17,7 @@
 mod obstacles;
 mod output;
 mod rdb;
+mod version;
 
 use std::io;
 use std::path::PathBuf;
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 pub use obstacles::Obstacles;
 pub use output::{Output, TargetFile};
 pub use rdb::{commands_follow, read_rdb, report_left_out};
+pub use version::unreadable_version;
 
 use super::rdb::{
     RdbError, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL, VERSION_VALKEY,

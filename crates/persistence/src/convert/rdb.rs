@@ -13,7 +13,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::super::rdb::{
-    self, Fault, KeyFacts, Loader, ModuleData, ReadOptions, Reader, Settings, Use,
+    self, Fault, KeyFacts, Loader, ModuleData, RdbEnd, ReadOptions, Reader, Settings, Use,
 };
 use super::output::TargetFile;
 use super::{ConvertError, Obstacles};
@@ -47,7 +47,7 @@ pub fn read_rdb(
     from: &Path,
     to: &mut TargetFile<'_, '_>,
     judge: &mut JudgeLibrary<'_>,
-) -> Result<(), ConvertError> {
+) -> Result<RdbEnd, ConvertError> {
     let mut keyspace = Keyspace::new(1);
     // Expired keys are data as others: the server that loads the file removes them.
     keyspace.set_expiring(ExpiryMode::Replay);
@@ -56,12 +56,12 @@ pub fn read_rdb(
         to,
         judge,
     };
-    let more = read_with(from, &mut passed)?;
+    let (more, end) = read_with(from, &mut passed)?;
     if more > 0 {
         let text = format!("{}: {more} bytes follow the snapshot", from.display());
         return Err(ConvertError::Reported(text));
     }
-    Ok(())
+    Ok(end)
 }
 
 /// Names the data that a load of this snapshot leaves out, whatever the target is.
@@ -69,8 +69,8 @@ pub fn report_left_out(from: &Path, obstacles: &mut Obstacles<'_>) -> Result<(),
     read_with(from, &mut LeftOut(obstacles)).map(|_| ())
 }
 
-/// Reads a snapshot; returns the number of bytes that follow it.
-fn read_with(from: &Path, loader: &mut dyn Loader) -> Result<u64, ConvertError> {
+/// Reads a snapshot; returns the number of bytes that follow it, and its end.
+fn read_with(from: &Path, loader: &mut dyn Loader) -> Result<(u64, RdbEnd), ConvertError> {
     let io = |error| ConvertError::Io(from.to_owned(), error);
     let damaged = |error| ConvertError::Damaged(from.to_owned(), error);
     let (input, progress) = rdb::open(from).map_err(io)?;
@@ -82,7 +82,8 @@ fn read_with(from: &Path, loader: &mut dyn Loader) -> Result<u64, ConvertError> 
     };
     let reader = Reader::begin(input, options, loader).map_err(damaged)?;
     let end = reader.run(loader).map_err(damaged)?;
-    Ok(progress.bytes().saturating_sub(progress.end(end.bytes)))
+    let more = progress.bytes().saturating_sub(progress.end(end.bytes));
+    Ok((more, end))
 }
 
 /// A database of a file, up to Redis's limit.
