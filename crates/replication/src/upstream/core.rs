@@ -58,6 +58,9 @@ pub struct Upstream {
     pub has_data: bool,
     /// Our data is a copy of this address's: the link has been online, or was at the last run.
     pub is_familiar: bool,
+    /// The link, or the link before it, has been online in this process: no write of our data is
+    /// this server's own.
+    pub is_copy: bool,
     /// Our data was this server's as a primary, whose slots the cluster has given to the node that
     /// it follows.
     pub guards_own: bool,
@@ -201,6 +204,7 @@ impl Upstream {
             accepts_any: false,
             refused: None,
             demoted: None,
+            is_copy: false,
             unit: Unit::default(),
             main: None,
             held: HeldStream::default(),
@@ -429,6 +433,7 @@ impl Upstream {
         (self.failures, self.has_data) = (0, true);
         (self.is_familiar, self.guards_own, self.accepts_any) = (true, false, false);
         (self.refused, self.demoted) = (None, None);
+        self.is_copy = true;
         self.received_ms = now_ms;
         self.figures.up_since_ms = now_ms;
         if let Some(since_ms) = self.down_since_ms.take() {

@@ -96,6 +96,15 @@ impl Upstream {
         matches!(&self.stage, Stage::Loading(loading) if loading.is_loaded)
     }
 
+    /// The position in the primary's history of the snapshot that is being loaded, if the primary
+    /// gave it.
+    pub fn snapshot_position(&self) -> Option<Position> {
+        match &self.stage {
+            Stage::Loading(loading) => loading.position,
+            _ => None,
+        }
+    }
+
     /// Takes memory of stored bytes back.
     pub fn recycle(&mut self, mut bytes: Vec<u8>) {
         if bytes.capacity() <= SPARE_BYTES_MAX {

@@ -17,6 +17,7 @@ use crate::parts::persist::loading::{
 };
 use crate::parts::replication::upstream::{Source, SyncLoad};
 use crate::process::log::MASTER;
+use crate::replication::demotion::ReplacedData;
 use crate::state::Server;
 use crate::state::world::Engine;
 use russet_config::system_text;
@@ -85,11 +86,19 @@ impl Server {
     /// Ends everything that is made from the old data: files, and replicas' snapshots.
     fn leave_old_data(&mut self, keyspace: &mut Keyspace) {
         self.with_migrations(keyspace, |m, around| m.forget_followed(around));
-        self.replication
+        let keeps = self.config.demotion_lost_max_bytes > 0 && keyspace.len() > 0;
+        let may_be_lost = keeps && self.replication.primary_may_lack(&self.stream);
+        let own = self.stream.position();
+        let is_kept = self
+            .replication
             .keep_lost_writes(&self.config, &self.stream, &self.clients);
-        if self.persist.aof.log().is_some() {
+        let has_log = self.persist.aof.log().is_some();
+        if has_log {
             // A new set of files begins when the new data is there.
             let _ = self.set_appendonly(keyspace, false, false);
+        }
+        if may_be_lost && !is_kept {
+            ReplacedData::new(own).keep(&self.config, has_log);
         }
         // BGREWRITEAOF makes a base with the file switched off, too.
         self.cancel_rewrite(keyspace);

@@ -66,6 +66,7 @@ impl Server {
         let host = String::from_utf8_lossy(host).into_owned();
         let before = self.replication.upstream.take();
         let mut upstream = Upstream::new(host.clone(), port, self.now.mono_ms);
+        upstream.core.is_copy = before.as_ref().is_some_and(|before| before.core.is_copy);
         upstream.core.demoted = match before {
             Some(before) => before.core.demoted,
             None => Some(self.stream.position()),
