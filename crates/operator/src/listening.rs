@@ -22,10 +22,59 @@ const TABLE_BYTES_MAX: u64 = 16 << 20;
 const LISTENS: &str = "0A";
 const UNIX_LISTENS: &str = "00010000";
 
-/// Copies of `like`, for each place where the process listens, Unix sockets first.
+/// Copies of `like`, for each place where the process listens, Unix sockets first. If it listens
+/// nowhere, where the processes listen that it has started, and those started by them: the server
+/// of a container whose first process is a shell.
 ///
 /// Fails if there is no such process, or it belongs to another user.
 pub fn places(pid: u32, like: &Target) -> io::Result<Vec<Target>> {
+    let found = places_of(pid, like)?;
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let started = descendants(pid, &parents());
+    // Those of other users, and those that have ended, have nothing to show.
+    let places = started.into_iter().map(|pid| places_of(pid, like));
+    Ok(places.flatten().flatten().collect())
+}
+
+/// All processes that can be seen, each with its parent.
+fn parents() -> Vec<(u32, u32)> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let process = |entry: io::Result<fs::DirEntry>| {
+        let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
+        let stat = read(&PathBuf::from(format!("/proc/{pid}/stat")));
+        Some((pid, parent_of(&stat)?))
+    };
+    entries.filter_map(process).collect()
+}
+
+/// The parent's id in `/proc/PID/stat`: the second word after the name, which is in parentheses
+/// and may contain any character.
+fn parent_of(stat: &str) -> Option<u32> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// The processes that this one has started, directly or not. O(processes squared) at most.
+fn descendants(pid: u32, parents: &[(u32, u32)]) -> Vec<u32> {
+    let mut found = vec![pid];
+    let mut at = 0;
+    while at < found.len() {
+        let children = parents.iter().filter(|(_, parent)| *parent == found[at]);
+        let new: Vec<u32> = children
+            .map(|(child, _)| *child)
+            .filter(|child| !found.contains(child))
+            .collect();
+        found.extend(new);
+        at += 1;
+    }
+    found.split_off(1)
+}
+
+fn places_of(pid: u32, like: &Target) -> io::Result<Vec<Target>> {
     let process = PathBuf::from(format!("/proc/{pid}"));
     let own = sockets(&process)?;
     let table = |name: &str| read(&process.join("net").join(name));
@@ -162,6 +211,32 @@ fn address(text: &str) -> Option<(IpAddr, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use russet_config::ServerAddress;
+
+    /// A container whose first process is a shell was unhealthy for ever: the shell listens
+    /// nowhere.
+    #[test]
+    fn a_server_is_found_below_the_shell_that_started_it() {
+        assert_eq!(parent_of("71 (a) b (c) S 70 71 71 0 -1"), Some(70));
+        assert_eq!(parent_of("71 (a"), None);
+        let parents = [(1, 0), (9, 1), (7, 1), (8, 7), (20, 19), (19, 20)];
+        assert_eq!(descendants(1, &parents), [9, 7, 8]);
+        assert_eq!(
+            descendants(20, &parents),
+            [19],
+            "a ring of ids that were used again ends"
+        );
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let own = std::process::id();
+        assert!(parents_of_here(own));
+        let found = places(own, &Target::from(ServerAddress::default())).expect("our own process");
+        assert!(found.iter().any(|place| place.port == port));
+    }
+
+    fn parents_of_here(own: u32) -> bool {
+        parents().iter().any(|(pid, _)| *pid == own)
+    }
 
     #[test]
     #[cfg(target_endian = "little")]
