@@ -6,7 +6,6 @@
 //! the time of a reply: a client waits as long as the server does.
 
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use russet_net::DialledStream;
@@ -18,13 +17,6 @@ use crate::print::Form;
 
 /// Longer than anybody waits.
 pub(crate) const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-/// Where distributions keep the authorities that browsers believe.
-const SYSTEM_AUTHORITIES: &[&str] = &[
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
 
 /// See the module.
 #[derive(Debug)]
@@ -101,16 +93,7 @@ fn trust(tls: &TlsOptions, host: &str) -> Trust {
             peer_name: tls.name.clone().unwrap_or_default(),
         };
     }
-    let there = SYSTEM_AUTHORITIES.iter().map(Path::new);
-    Trust::Authorities {
-        file: there
-            .into_iter()
-            .find(|path| path.exists())
-            .unwrap_or(Path::new(""))
-            .to_owned(),
-        dir: "".into(),
-        peer_name: tls.name.clone().unwrap_or_else(|| host.to_owned()),
-    }
+    Trust::of_system(tls.name.clone().unwrap_or_else(|| host.to_owned()))
 }
 
 impl Link {

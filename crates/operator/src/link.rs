@@ -8,7 +8,7 @@ use rustls::ClientConfig;
 use super::Target;
 use russet_config::TlsFiles;
 use russet_net::DialledStream;
-use russet_net::tls::{CertificateFiles, client_alone};
+use russet_net::tls::{CertificateFiles, Trust, client_alone, client_trusting};
 use russet_resp::{BlockingLink, ReplyBounds, ReplyValue, write_request};
 
 /// A reply as text, of any type; empty for an error or an array.
@@ -22,13 +22,20 @@ pub fn text(reply: &ReplyValue) -> String {
     }
 }
 
-fn client_config(files: &TlsFiles) -> io::Result<Arc<ClientConfig>> {
+/// Without authorities of its own the server is believed as a web server is: by its name.
+fn client_config(files: &TlsFiles, host: &str) -> io::Result<Arc<ClientConfig>> {
     let own = CertificateFiles {
         certificate: files.certificate.clone(),
         key: files.key.clone(),
         password: files.key_password.clone(),
     };
-    client_alone(&own, &files.ca_file, &files.ca_dir).map_err(io::Error::other)
+    let is_given = !files.ca_file.as_os_str().is_empty() || !files.ca_dir.as_os_str().is_empty();
+    let config = if is_given {
+        client_alone(&own, &files.ca_file, &files.ca_dir)
+    } else {
+        client_trusting(&own, &Trust::of_system(host.to_owned()))
+    };
+    config.map_err(io::Error::other)
 }
 
 /// See the module.
@@ -45,7 +52,9 @@ impl OperatorLink<'_> {
         let dialled = match &target.socket {
             Some(path) => DialledStream::connect_unix(path)?,
             None => {
-                let tls = target.tls.as_ref().map(client_config).transpose()?;
+                let tls = target.tls.as_ref();
+                let tls = tls.map(|files| client_config(files, &target.host));
+                let tls = tls.transpose()?;
                 DialledStream::connect(&target.host, target.port, target.limit, tls.as_ref())?
             }
         };

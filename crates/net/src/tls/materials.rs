@@ -253,6 +253,27 @@ pub enum Trust {
     },
 }
 
+/// Where distributions keep the authorities that browsers believe.
+const SYSTEM_AUTHORITIES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
+
+impl Trust {
+    /// The authorities of this machine. They sign for the whole world, so only the name in a
+    /// certificate makes it that server's.
+    pub fn of_system(peer_name: String) -> Trust {
+        let mut there = SYSTEM_AUTHORITIES.iter().map(Path::new);
+        let file = there.find(|path| path.exists());
+        Trust::Authorities {
+            file: file.unwrap_or(Path::new("")).to_owned(),
+            dir: PathBuf::new(),
+            peer_name,
+        }
+    }
+}
+
 /// The materials of a tool that connects to a server: its own certificate, if set, and the
 /// authorities that certify the server's. The name in a certificate is not checked, as in
 /// `redis-cli` without `--sni`.
