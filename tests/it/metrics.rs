@@ -147,12 +147,18 @@ fn a_busy_script_holds_up_no_probe() {
     });
     let began = Instant::now();
     assert!(get(port, "/healthz").ends_with("\r\n\r\nok\n"));
+    let unready = get(port, "/readyz");
+    assert!(
+        unready.starts_with("HTTP/1.1 503 ") && unready.contains("a script runs"),
+        "{unready}"
+    );
     let text = get(port, "/metrics");
     assert!(text.contains("\nredis_commands_total{"), "{text}");
     assert!(ask(port, &[b"GET /healthz HT", b"TP/1.1\r\n\r\n"]).ends_with("ok\n"));
     assert!(began.elapsed() < Duration::from_secs(10));
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
     assert!(get(port, "/healthz").ends_with("ok\n"));
+    wait_until("readiness", || get(port, "/readyz").ends_with("ok\n"));
 }
 
 /// Connections that send nothing or read nothing block no other connection.

@@ -1,10 +1,11 @@
 //! Readiness of the server: `/readyz`.
 //!
 //! Any answer shows that the server is alive. The server is not ready from SIGTERM or SHUTDOWN on,
-//! while data is being loaded, while writes are refused because they could not be persisted, while
-//! `min-replicas-to-write` lacks replicas because they do not load their snapshots, while
-//! `min-sync-replicas` lacks replicas or their acknowledgements, and while this server, as a
-//! replica, has lost its primary or has received nothing from it for `ready-max-lag`.
+//! while data is being loaded, while a script holds all other clients (they get BUSY), while writes
+//! are refused because they could not be persisted, while `min-replicas-to-write` lacks replicas
+//! because they do not load their snapshots, while `min-sync-replicas` lacks replicas or their
+//! acknowledgements, and while this server, as a replica, has lost its primary or has received
+//! nothing from it for `ready-max-lag`.
 //!
 //! A Sentinel is ready while enough Sentinels can be reached for a failover of each primary, and
 //! its file can be written. A Sentinel without primaries is ready.
@@ -37,6 +38,11 @@ impl Readiness {
         }
         if server.persist.loading.in_progress() {
             why.push(fault("loading", "loading"));
+        }
+        if server.scripting.is_busy() {
+            let text =
+                "a script runs for longer than busy-reply-threshold, and all clients wait for it";
+            why.push(fault("script", text));
         }
         if server.persist.saving.stops_writes(&server.config) {
             let mut text = "the last snapshot failed, writes are refused".to_owned();
@@ -97,6 +103,7 @@ impl Readiness {
     pub fn into_findings(self) -> impl Iterator<Item = Finding> {
         let remedy = |code: &str| match code {
             "snapshot" => "BGSAVE",
+            "script" => "SCRIPT KILL, or FUNCTION KILL if it is a function",
             "shutdown" | "loading" | "append only file" => "INFO persistence",
             _ => "INFO replication",
         };
