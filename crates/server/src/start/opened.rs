@@ -25,8 +25,7 @@ pub fn faults(config: &Config) -> Vec<String> {
     // From here on relative names resolve as the server's do.
     match std::env::set_current_dir(dir) {
         Err(error) => {
-            let why = system_text(&error);
-            found.push(format!("dir: can't chdir to '{}': {why}", dir.display()));
+            found.push(format!("dir: {}", no_entry("can't", dir, &error)));
         }
         Ok(()) if needs_dir(config) => {
             found.extend(read_only("dir", Path::new("."), dir));
@@ -140,6 +139,17 @@ fn read_only(what: &str, folder: &Path, shown: &Path) -> Option<String> {
     ))
 }
 
+/// Why a folder cannot be entered; whose it is, if that is why. `cannot`: as the sentence begins.
+pub(crate) fn no_entry(cannot: &str, folder: &Path, error: &std::io::Error) -> String {
+    let why = system_text(error);
+    let text = format!("{cannot} chdir to '{}': {why}", folder.display());
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        format!("{text}. {}", owners_text(folder))
+    } else {
+        text
+    }
+}
+
 /// The folder's owner, this process's user, and the two remedies.
 pub(crate) fn owners_text(folder: &Path) -> String {
     let own = rustix::process::geteuid().as_raw();
@@ -215,6 +225,15 @@ mod tests {
 
     #[test]
     fn a_folder_of_another_user_has_two_remedies() {
+        let denied = std::io::ErrorKind::PermissionDenied.into();
+        let said = no_entry("Can't", Path::new("/"), &denied);
+        assert!(
+            said.starts_with("Can't chdir to '/': ") && said.contains(". "),
+            "{said}"
+        );
+        let missing = std::io::ErrorKind::NotFound.into();
+        let said = no_entry("can't", Path::new("/nosuch"), &missing);
+        assert!(!said.contains("this user"), "{said}");
         let said = owners(999, 65532);
         assert!(said.starts_with("It is owned by uid 999, and this process is uid 65532: "));
         assert!(said.contains("chown -R 65532:65532") && said.contains("--user 999:999"));

@@ -446,10 +446,8 @@ pub fn fail(problem: &Problem) -> u8 {
 /// `dir`, the log file and `daemonize`: failures here must be reported on the terminal.
 fn enter_place(config: &Config, in_background: bool) -> Result<(), Problem> {
     let dir = config.dir.0.path();
-    std::env::set_current_dir(dir).map_err(|error| {
-        let why = system_text(&error);
-        Problem::Whole(format!("Can't chdir to '{}': {why}", dir.display()))
-    })?;
+    std::env::set_current_dir(dir)
+        .map_err(|error| Problem::Whole(opened::no_entry("Can't", dir, &error)))?;
     log::check_file(config).map_err(|error| {
         Problem::Whole(format!("Can't open the log file: {}", system_text(&error)))
     })?;
