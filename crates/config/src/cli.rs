@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::data_files;
 use super::dialect::Dialect;
 use super::problem::{Check, Problem};
 use super::program::{self, Errand, ProgramRequest, ServerAddress};
@@ -108,6 +109,8 @@ pub fn start(
         _ => {}
     }
     let asks_for_sentinel = |word: &OsString| word.as_bytes() == b"--sentinel";
+    let lists_data = first == data_files::OPTION;
+    let arguments = &arguments[usize::from(lists_data)..];
     let is_sentinel = called.is_sentinel || arguments.iter().any(asks_for_sentinel);
     // Before the file it is only the mode; after it, it may be a directive as well.
     let mut rest = arguments.to_vec();
@@ -164,6 +167,9 @@ pub fn start(
         }
     }
     let file = sources.file.clone();
+    if lists_data {
+        return data_files::list(check(&sources), sources.here.as_deref());
+    }
     if checks_only {
         return Startup::Check(check(&sources));
     }
@@ -384,7 +390,7 @@ mod tests {
     fn mistakes_are_reported_in_redis_form() {
         assert_eq!(
             failure(&["--port", "foo"]),
-            "\n*** FATAL CONFIG FILE ERROR (Redis 8.10.2) ***\n\
+            "\n*** FATAL CONFIG FILE ERROR (russet 0.1.0, Redis 8.10.2) ***\n\
              Reading the configuration file, at line 2\n\
              >>> 'port \"foo\"'\nargument couldn't be parsed into an integer\n\
              It is an option of the command line: --port \"foo\"\n"

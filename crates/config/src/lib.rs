@@ -16,6 +16,7 @@ mod advice;
 mod checks;
 mod choices;
 mod cli;
+mod data_files;
 mod defaults;
 mod dialect;
 mod directive;

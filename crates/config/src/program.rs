@@ -246,7 +246,9 @@ impl ServerAddress {
         {
             self.port = Some(config.tls_port);
         }
-        if self.tls.is_none() && config.tls_port != 0 && self.port == Some(config.tls_port) {
+        let no_files = |files: &TlsFiles| *files == TlsFiles::default();
+        let is_open = self.tls.as_ref().is_none_or(no_files);
+        if is_open && config.tls_port != 0 && self.port == Some(config.tls_port) {
             self.tls = Some(TlsFiles::of(config));
         }
         self.port.get_or_insert(config.port);
@@ -358,7 +360,8 @@ fn command() -> Command {
         .override_usage(
             "russet [FILE | -] [--DIRECTIVE VALUE ...] [-]\n       \
              russet --sentinel FILE [--DIRECTIVE VALUE ...]\n       \
-             russet --check-config [FILE | -] [--DIRECTIVE VALUE ...] [-]",
+             russet --check-config [FILE | -] [--DIRECTIVE VALUE ...] [-]\n       \
+             russet --data-files [FILE | -] [--DIRECTIVE VALUE ...] [-]",
         )
         .after_help(AFTER_HELP)
         .disable_help_subcommand(true)
@@ -600,14 +603,13 @@ fn ask_command(name: &'static str, about: &'static str) -> Command {
             Arg::new(TLS)
                 .long(TLS)
                 .action(ArgAction::SetTrue)
-                .requires(CA)
                 .help("Use TLS; a configuration file with TLS implies it"),
         )
         .args(
             [
                 (
                     CA,
-                    "Certificate authorities that sign the server's certificate",
+                    "Certificate authorities that sign the server's certificate [default: the system's]",
                 ),
                 (CERT, "Client certificate"),
                 (KEY, "Key of the client certificate"),
