@@ -190,6 +190,12 @@ pub(super) fn built_in(path: &[u8]) -> Option<&'static Module> {
     REDIS.iter().chain(VALKEY).find(named)
 }
 
+/// Whether a `loadmodule` line names a file that has no commands of its own: Redis Stack's
+/// configuration loads it, for names of other releases.
+pub(super) fn has_no_commands(path: &[u8]) -> bool {
+    path == b"rediscompat.so" || path.ends_with(b"/rediscompat.so")
+}
+
 impl Module {
     /// The directive of an argument: the name that it has in the module, or its own.
     pub(super) fn directive(&self, argument: &[u8]) -> Option<&'static str> {

@@ -348,6 +348,14 @@ impl Reader {
                 self.config.built_in.push(file_line(values, origin));
                 Ok(())
             }
+            (b"loadmodule", 1..) if modules::has_no_commands(&values[0]) => {
+                let (path, line) = (Printable(&values[0]), origin.line);
+                self.notes.push(format!(
+                    "{}:{line}: note: the module '{path}' has no effect: it has no commands",
+                    origin.source
+                ));
+                Ok(())
+            }
             (b"loadmodule", 1..) => {
                 let path = Printable(&values[0]).to_string();
                 Err(format!(
@@ -600,6 +608,23 @@ mod tests {
         assert_eq!(config.search_max_aggregate_results, 1 << 31);
         let refused = load_text(b"search-ext-load x.so\n").expect_err("no extensions");
         assert!(refused[0].finding().text.contains("loads no extensions"));
+    }
+
+    /// The file of the package redis-stack-server did not load for the line of an empty module.
+    #[test]
+    fn the_configuration_of_redis_stack_loads() {
+        let text = b"port 6379\ndaemonize no\nloadmodule /opt/redis-stack/lib/rediscompat.so\n\
+                     loadmodule /opt/redis-stack/lib/redisearch.so MAXSEARCHRESULTS 10000\n\
+                     loadmodule /opt/redis-stack/lib/rejson.so\n";
+        let check = check(&Sources {
+            stdin: Some(text.to_vec()),
+            ..Sources::default()
+        });
+        assert_eq!(check.problems, []);
+        let notes = check.notes.join("\n");
+        assert!(notes.contains(":3: note: the module '/opt/redis-stack/lib/rediscompat.so'"));
+        let refused = reason("loadmodule /opt/redis-stack/lib/redisgears.so");
+        assert!(refused.contains("loads no modules"), "{refused}");
     }
 
     fn load_text(text: &[u8]) -> Result<Config, Vec<Problem>> {
