@@ -24,7 +24,7 @@ fn a_bad_line_is_reported_with_its_number_and_reason() {
     let ended = refused(b"# a comment\nport 0\nmaxmemory lots\n");
     assert_eq!(
         ended.err,
-        "\n*** FATAL CONFIG FILE ERROR (Redis 8.10.2) ***\n\
+        "\n*** FATAL CONFIG FILE ERROR (russet 0.1.0, Redis 8.10.2) ***\n\
          Reading the configuration file, at line 3\n\
          >>> 'maxmemory lots'\nargument must be a memory value\n\
          a size is a number of bytes, or has kb, mb or gb after it\n"

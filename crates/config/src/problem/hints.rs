@@ -62,6 +62,20 @@ fn value_hint(directive: &Directive, values: &[&str], reason: &str) -> Option<St
     {
         return Some(format!("write a size as one word: {number}{unit}"));
     }
+    if values
+        .iter()
+        .any(|value| *value == "~" || value.starts_with("~/"))
+    {
+        return Some("'~' is the home folder for a shell only: write the whole path".to_owned());
+    }
+    if let [share] = values
+        && directive.name == "maxmemory"
+        && share.ends_with('%')
+    {
+        return Some(
+            "a share of the machine's or container's memory is 'maxmemory auto'".to_owned(),
+        );
+    }
     if let [size] = values
         && reason.contains("memory")
     {
@@ -77,14 +91,12 @@ fn value_hint(directive: &Directive, values: &[&str], reason: &str) -> Option<St
     let (_, choices) = reason.split_once("one of the following: ")?;
     let [value] = values else { return None };
     let choices: Vec<&str> = choices.split(", ").collect();
-    let within = choices
-        .iter()
-        .find(|choice| choice.split('-').any(|part| part == *value));
-    let near = || nearest(value, choices.iter().copied());
-    Some(format!(
-        "did you mean '{}'?",
-        within.copied().or_else(near)?
-    ))
+    let has_part = |choice: &&&str| choice.split('-').any(|part| part == *value);
+    let mut meant: Vec<&str> = choices.iter().filter(has_part).copied().collect();
+    if meant.is_empty() {
+        meant.push(nearest(value, choices.iter().copied())?);
+    }
+    Some(format!("did you mean '{}'?", meant.join("' or '")))
 }
 
 fn is_unit(word: &str) -> bool {
@@ -173,7 +185,7 @@ mod tests {
             (
                 "maxmemory-policy lru",
                 policies,
-                "did you mean 'volatile-lru'?",
+                "did you mean 'volatile-lru' or 'allkeys-lru'?",
             ),
             (
                 "maxmemory-policy noevicton",
@@ -194,6 +206,16 @@ mod tests {
                 "\u{feff}port 1",
                 BAD_DIRECTIVE,
                 "the file begins with a byte order mark: save it without",
+            ),
+            (
+                "maxmemory 80%",
+                memory,
+                "a share of the machine's or container's memory is 'maxmemory auto'",
+            ),
+            (
+                "dir ~/data",
+                "No such file or directory",
+                "'~' is the home folder for a shell only: write the whole path",
             ),
             ("maxmemroy 1", BAD_DIRECTIVE, "did you mean 'maxmemory'?"),
         ] {

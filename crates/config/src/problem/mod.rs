@@ -180,7 +180,9 @@ fn shown(line: &[u8]) -> String {
 /// the leading empty line; an `Unreadable` is the text of a warning in the log.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let banner = format!("\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n");
+        let russet = env!("CARGO_PKG_VERSION");
+        let banner =
+            format!("\n*** FATAL CONFIG FILE ERROR (russet {russet}, Redis {REDIS_VERSION}) ***\n");
         match self {
             Problem::Line { origin, reason } => {
                 let text = shown_of(origin);
