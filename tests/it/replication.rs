@@ -309,6 +309,42 @@ fn what_a_demotion_loses_is_kept_in_a_file() {
     assert_eq!(&replies, b"+OK\r\n+OK\r\n+OK\r\n:2\r\n");
 }
 
+/// After a restart of a whole group, a server with old data led, and the others copied it over what
+/// they had acknowledged.
+#[test]
+fn data_that_a_restart_makes_a_replica_s_is_kept() {
+    let older = Daemon::start(&["--repl-diskless-sync-delay", "0"]);
+    assert_eq!(older.connect().ask("SET where older"), "+OK\r\n");
+    let log = ["--appendonly", "yes", "--appendfsync", "always"].map(str::to_owned);
+    let mut newer = Daemon::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    assert_eq!(newer.connect().ask("SET where newer"), "+OK\r\n");
+    let primary = [
+        "--replicaof".to_owned(),
+        format!("127.0.0.1 {}", older.port()),
+    ];
+    newer.set_args(&[&log[..], &primary].concat());
+    newer.restart();
+    wait_for_link(&newer);
+    assert_eq!(newer.connect().ask("GET where"), "$5\r\nolder\r\n");
+    newer.wait_for_log("are kept as replaced-");
+    let kept = || {
+        let files = std::fs::read_dir(newer.folder()).expect("a folder");
+        let paths = files.map(|entry| entry.expect("an entry").path());
+        let is_kept = |path: &std::path::PathBuf| path.to_string_lossy().contains("/replaced-");
+        paths.filter(is_kept).collect::<Vec<_>>()
+    };
+    let [folder] = &kept()[..] else {
+        panic!("{:?}", kept());
+    };
+    let mut check = Command::new(russet());
+    let checked = check.arg("check-aof").arg(folder).output();
+    assert!(checked.expect("it runs").status.success());
+    let files = std::fs::read_dir(folder).expect("a folder");
+    let contents = files.map(|entry| std::fs::read(entry.expect("an entry").path()));
+    let all: Vec<u8> = contents.flat_map(|bytes| bytes.expect("a file")).collect();
+    assert!(all.windows(5).any(|word| word == b"newer"));
+}
+
 #[test]
 fn a_demotion_that_loses_nothing_leaves_no_file() {
     let (primary, replica) = pair(&[], &[]);

@@ -119,8 +119,8 @@ fn a_script_inherits_nothing_from_the_sentinel() {
     wait_until("another run", || list.exists());
     let found = inherited(&read(&list));
     for (name, values) in found {
-        // What the tests were started with, as by nohup or cron, is not the Sentinel's; the Sentinel
-        // passes on none or some of it.
+        // A descriptor or signal that the tests were started with, as by nohup or cron, is not the
+        // Sentinel's, which passes on none or some of it.
         let allowed = passed_on.get(&name).copied().unwrap_or_default();
         assert_eq!(values & !allowed, 0, "{name}: {values:x}, {allowed:x}");
     }

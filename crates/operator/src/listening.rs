@@ -33,7 +33,7 @@ pub fn places(pid: u32, like: &Target) -> io::Result<Vec<Target>> {
         return Ok(found);
     }
     let started = descendants(pid, &parents());
-    // Those of other users, and those that have ended, have nothing to show.
+    // A process of another user, or one that has ended, has nothing to show.
     let places = started.into_iter().map(|pid| places_of(pid, like));
     Ok(places.flatten().flatten().collect())
 }

@@ -179,7 +179,7 @@ impl ReplacedData {
                 let Some(name) = from.file_name() else {
                     continue;
                 };
-                // The manifest may be written anew; all other files only grow, and these have ended.
+                // The manifest may be written anew; the other files only grow, and have ended.
                 if from
                     .extension()
                     .is_some_and(|extension| extension == "manifest")
