@@ -1,5 +1,6 @@
 //! Scripts that a Sentinel runs: arguments, inherited descriptors and signals, retries and the end.
 
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -269,7 +269,8 @@ mod tests {
             (12, b"+OK\r\n"),
             (15, b"+OK\r\n"),
             (80, b"-ERR DUMP payload version or checksum are wrong\r\n"),
-            (16, b"-ERR DUMP payload version or checksum are wrong\r\n"),
+            (17, b"+OK\r\n"),
+            (18, b"-ERR DUMP payload version or checksum are wrong\r\n"),
         ] {
             let value = &dumped[..dumped.len() - 10];
             let payload = [value, &[version, 0], &[0; 8]].concat();

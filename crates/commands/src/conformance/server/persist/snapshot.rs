@@ -131,6 +131,7 @@ fn marks_of_keys_are_saved_as_they_were() {
     let folder = TempDir::new().expect("a folder");
     let mut t = bed(folder.path());
     fill(&mut t);
+    t.run("SELECT 0");
     t.run_args(&[b"SET", b"marked", &[b'x'; 200_000]]);
     t.run("SET soon gone");
     t.run("SADD set a b");
