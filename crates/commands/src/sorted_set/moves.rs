@@ -6,7 +6,8 @@
 //!
 //! Redis 8.12 has these commands. As no such server could be asked, some of their behaviour follows
 //! from their sisters: the reply's form ([`reply_moved`]) from ZMPOP, the order of the events
-//! ([`Moved::finish`]) from LMOVEM, the error texts ([`WRONG_COUNT`], [`WRONG_NUMBER`]) from ZMPOP.
+//! ([`MoveOutcome::finish`]) from LMOVEM, the error texts ([`WRONG_COUNT`], [`WRONG_NUMBER`]) from
+//! ZMPOP.
 //!
 //! Cost: O(log n + log m) a member moved.
 
@@ -118,9 +119,9 @@ impl Selection {
     }
 
     /// Removes the selected members.
-    fn take(&self, zset: &mut Zset) -> Moved {
+    fn take(&self, zset: &mut Zset) -> MoveOutcome {
         let (first, count) = self.within(zset);
-        let mut moved = Moved::default();
+        let mut moved = MoveOutcome::default();
         if count == 0 {
             return moved;
         }
@@ -138,12 +139,12 @@ impl Selection {
 
 /// Members on their way, in the order of the reply.
 #[derive(Default)]
-struct Moved {
+struct MoveOutcome {
     scores: Vec<f64>,
     members: OwnedArgs,
 }
 
-impl Moved {
+impl MoveOutcome {
     fn push(&mut self, score: f64, member: &[u8]) {
         self.scores.push(score);
         self.members.push(member);
@@ -196,7 +197,7 @@ enum Outcome {
 /// there is a source.
 fn transfer(
     call: &mut Call<'_>,
-    take: impl FnOnce(&mut Call<'_>) -> Result<Moved, CommandError>,
+    take: impl FnOnce(&mut Call<'_>) -> Result<MoveOutcome, CommandError>,
 ) -> Result<Outcome, CommandError> {
     let (source, destination) = (call.args.at(1), call.args.at(2));
     let is_there = call.db.write::<Zset>(source)?.is_some();
@@ -305,7 +306,7 @@ fn zmovemember(call: &mut Call<'_>) -> CommandResult {
     let outcome = transfer(call, |call| {
         let wanted = wanted_members(call, destination, condition, members)?;
         let mut zset = call.db.write::<Zset>(source)?.expect("seen before");
-        let mut moved = Moved::default();
+        let mut moved = MoveOutcome::default();
         for member in wanted {
             // A second mention finds nothing.
             if let Some(score) = zset.remove(member) {

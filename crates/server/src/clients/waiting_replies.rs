@@ -34,13 +34,13 @@ struct Segment {
 
 /// A client's pending reply.
 #[derive(Debug, Default)]
-struct Judged {
+struct ReplySegments {
     /// Bytes at the front that may leave.
     free: usize,
     segments: VecDeque<Segment>,
 }
 
-impl Judged {
+impl ReplySegments {
     fn bytes(&self) -> usize {
         self.free + self.segments.iter().map(|s| s.bytes).sum::<usize>()
     }
@@ -67,7 +67,7 @@ pub struct OverdueReply {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct WaitingReplies {
-    by_client: HashMap<ClientId, Judged>,
+    by_client: HashMap<ClientId, ReplySegments>,
     /// Clients to look at when a position is safe, in the order of the positions.
     queue: VecDeque<(ReplOffset, ClientId)>,
 }
@@ -128,7 +128,7 @@ impl WaitingReplies {
         if pending < known {
             // Replies were taken back: the rest needs what the last of them needed.
             let last = judged.segments.back().map_or(needs, |last| last.needs);
-            *judged = Judged::default();
+            *judged = ReplySegments::default();
             judged.segments.push_back(Segment {
                 bytes: pending,
                 needs: last.max(needs),
@@ -195,7 +195,7 @@ impl WaitingReplies {
     /// Takes the replies whose first segments wait since `before_ms` or longer, in the order of
     /// their clients. O(clients that wait).
     pub fn take_overdue(&mut self, before_ms: u64) -> Vec<OverdueReply> {
-        let is_overdue = |_: &ClientId, judged: &mut Judged| {
+        let is_overdue = |_: &ClientId, judged: &mut ReplySegments| {
             let first = judged.segments.front();
             first.is_some_and(|first| first.since_ms <= before_ms)
         };

@@ -176,7 +176,7 @@ impl Server {
         }
         self.stream.keep_backlog(self.config.repl_backlog_size);
         self.update_effects(keyspace);
-        // What the primary's replicas have of the copy is not known.
+        // The primary's replicas may lack parts of the copy.
         self.update_sync_writes(keyspace);
     }
 
