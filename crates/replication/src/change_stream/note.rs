@@ -4,6 +4,8 @@
 //!     russet:unknown                            time and user of the next changes are unknown
 //!     russet:cursor <offset> <name>             a consumer has read up to this offset
 //!     russet:nocursor <name>                    there is no such consumer any more
+//!
+//! The notes of a group of servers are beside these ([`QuorumNote`](crate::quorum::QuorumNote)).
 
 use crate::ReplOffset;
 use russet_base::numbers::number::parse_digits;

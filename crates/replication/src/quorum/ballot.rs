@@ -1,4 +1,6 @@
 //! Names of nodes and groups, ballots, and positions in the stream under ballots.
+//!
+//! All have a text of one word, as the wire, the notes and the file have it, and an order.
 
 use std::fmt;
 

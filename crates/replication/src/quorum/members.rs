@@ -1,7 +1,7 @@
 //! The members of a group, and which of them must have a write or give a promise.
 //!
 //!     Configuration      N members, of which the leader and k others must have each write
-//!     Configurations     those that may count now: the last that is known to be safe, and later ones
+//!     Configurations     those that may count: the last that is known to be safe, and later ones
 //!
 //! Invariants
 //!   1. Of N members k + 1 have each acknowledged write, and N - k promise before another leads.
@@ -292,7 +292,7 @@ pub struct PlacedConfiguration {
 pub struct Configurations(Vec<PlacedConfiguration>);
 
 impl Configurations {
-    /// Those that count, oldest first.
+    /// The configurations that count, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &PlacedConfiguration> {
         self.0.iter()
     }
@@ -307,8 +307,8 @@ impl Configurations {
         self.0.len() > 1
     }
 
-    /// A note has come. A note that repeats the last one, at the begin of a file of the log, changes
-    /// nothing.
+    /// A note has come. A note that repeats the last one, at the begin of a file of the log,
+    /// changes nothing.
     pub fn add(&mut self, placed: PlacedConfiguration) {
         let last = self.0.last().map(|its| &its.configuration);
         if last != Some(&placed.configuration) {

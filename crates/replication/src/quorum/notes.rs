@@ -1,5 +1,5 @@
-//! The notes of a group in the stream, beside those of the change stream: PINGs with a message, which
-//! every replica passes over.
+//! The notes of a group in the stream, beside those of the change stream: PINGs with a message,
+//! which every replica passes over.
 //!
 //!     russet:term <number> <node> <group>              the leader of this ballot begins here
 //!     russet:quorum <version> <k> <id>@<ip>:<port> ..  the members, from here on
@@ -8,7 +8,7 @@
 //! Notes are logged as the rest of the stream is. They stand again at the beginning of each file of
 //! the log, and a snapshot has their content in its aux fields ([`Lineage`]).
 
-use super::ballot::{Ballot, GroupId, Position};
+use super::ballot::{Ballot, GroupId, NodeId, Position};
 use super::members::{Configuration, Configurations, PlacedConfiguration};
 use crate::ReplOffset;
 use russet_base::numbers::number::parse_digits;
