@@ -1,10 +1,11 @@
 //! The common parts of machines' simulations: a network, the clocks and the disk of a host, storms
 //! ([`Storm`]). One seed decides everything ([`super::Random`]).
 //!
-//! A simulation owns the machines, and defines the checks and the other events. `crates/sentinel`
-//! and `crates/cluster` have a simulation in the folder `simulation` beside their sources.
+//! A simulation owns its machines, says what is checked, and what else happens: `crates/sentinel`
+//! and `crates/cluster` have theirs in a folder `simulation` beside their sources.
 
 mod host;
+pub mod linear;
 mod network;
 mod shorten;
 mod storm;
