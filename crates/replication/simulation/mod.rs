@@ -17,6 +17,8 @@ mod data;
 #[cfg(test)]
 mod network;
 mod node;
+#[cfg(test)]
+mod quorum;
 mod serving;
 #[cfg(test)]
 mod storms;
