@@ -13,6 +13,7 @@ mod config;
 mod console;
 mod estimates;
 mod filter;
+mod frames;
 mod glob;
 mod hyperloglog;
 mod input;
@@ -42,6 +43,7 @@ pub use commands::commands;
 pub use config::config;
 pub use console::console;
 pub use filter::filter;
+pub use frames::frames;
 pub use glob::glob;
 pub use hyperloglog::hyperloglog;
 pub use json::json;
@@ -220,6 +222,11 @@ mod tests {
             40,
             &[0, 1, 2, 0x40, 0x81, 0xc0, 0xf1, 0xf4, 0xff],
         );
+    }
+
+    #[test]
+    fn frames_are_read_whole_or_refused() {
+        run(frames, 4_000, 200, b"\0\x01\x02\x03{}\":,user 0123");
     }
 
     #[test]
