@@ -203,7 +203,7 @@ pub(crate) mod worlds;
 
 pub use access::db::Db;
 pub use access::info::KeyInfo;
-pub use access::new_value::{NewValue, Str};
+pub use access::new_value::{NewValue, Str, TextBuffer};
 pub use access::place::{Expiry, Place};
 pub use access::restore::{KeyUse, OwnedValue};
 pub use access::value::{AnyRef, Ref};
@@ -222,6 +222,7 @@ pub use listeners::watch::{WatchList, Watchers};
 pub use passes::defrag::Walk;
 pub(crate) use passes::lazyfree::LazyFree;
 pub use passes::lazyfree::{Cause, FEW, LazyfreeCauses, LongestRemovals};
+pub use passes::pack::{PackRule, PackedFigures, Packing};
 pub use passes::pass::{Saver, Slice};
 pub use passes::set_aside::PendingFlush;
 pub use slots::dropped::DropProgress;
@@ -229,8 +230,10 @@ pub use slots::slot::{SLOTS, SlotMemo, slot_of, slot_of_pattern};
 pub use slots::slot_set::SlotSet;
 pub use store::blessings::Blessings;
 pub use store::database::Database;
+pub use store::dictionaries::{PackDictionary, damaged_frames};
 pub use store::key_hash::KeyHash;
 pub(crate) use store::key_hash::KeyHasher;
+pub use store::packed::PackedText;
 pub use store::prefixes::{PrefixFigures, PrefixRule};
 pub use store::sizes::KeySizes;
 
@@ -304,6 +307,8 @@ pub struct Keyspace {
     pub dialect: Dialect,
     /// Frees large values off the loop.
     pub lazyfree: LazyFree,
+    /// The dictionaries of this keyspace's packed values.
+    pub packing: Packing,
     /// Slots dropped as a whole, being freed.
     dropped: slots::dropped::DroppedSlots,
     /// Databases that flushes have set aside.
@@ -373,6 +378,7 @@ impl Keyspace {
             limits: Limits::default(),
             dialect: Dialect::default(),
             lazyfree: LazyFree::new(),
+            packing: Packing::default(),
             dropped: slots::dropped::DroppedSlots::default(),
             aside: passes::set_aside::FlushedData::default(),
             hidden: None,

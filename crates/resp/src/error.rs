@@ -22,6 +22,9 @@ pub enum CommandError {
     /// The key has a value of another type than the command's.
     #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
     WrongType,
+    /// The frame of a packed value does not hold the value's bytes; the key remains.
+    #[error("ERR the packed value of this key is damaged")]
+    DamagedValue,
     /// A pattern that would take too long to match.
     #[error("ERR {0}")]
     Pattern(#[from] TooComplex),

@@ -85,10 +85,12 @@ macro_rules! define_types {
                 #[doc = concat!("`", $name, "`; first of [`super::", stringify!($T), "`].")]
                 $E,
             )*)*
+            /// A value of any type as a compressed frame; clients see the encoding it had before.
+            Packed,
         }
 
         impl Encoding {
-            const COUNT: usize = 3 $($(+ [Encoding::$E].len())*)*;
+            const COUNT: usize = 4 $($(+ [Encoding::$E].len())*)*;
 
             /// All encodings, by number.
             pub const ALL: [Encoding; Encoding::COUNT] = [
@@ -96,6 +98,7 @@ macro_rules! define_types {
                 Encoding::Embstr,
                 Encoding::Raw,
                 $($(Encoding::$E,)*)*
+                Encoding::Packed,
             ];
 
             /// As OBJECT ENCODING replies it.
@@ -105,6 +108,7 @@ macro_rules! define_types {
                     Encoding::Embstr => "embstr",
                     Encoding::Raw => "raw",
                     $($(Encoding::$E => $name,)*)*
+                    Encoding::Packed => "packed",
                 }
             }
         }

@@ -3,7 +3,7 @@
 use super::parse_offset;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use russet_keyspace::Class;
+use russet_keyspace::{Class, TextBuffer};
 use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const SETBIT: Spec = Spec {
@@ -29,7 +29,7 @@ fn setbit(call: &mut Call<'_>) -> CommandResult {
     let place = call.db.place(key);
     let len_before = place.string()?.map_or(0, |text| text.len());
     let at = (offset / 8) as usize;
-    let text = place.grow(at + 1);
+    let text = place.grow(at + 1)?;
     let shift = 7 - offset % 8;
     let before = text[at] >> shift & 1;
     if before != bit || text.len() > len_before {
@@ -54,10 +54,10 @@ pub(super) const GETBIT: Spec = Spec {
 fn getbit(call: &mut Call<'_>) -> CommandResult {
     let [_, key, offset] = call.args.exactly();
     let offset = parse_offset(offset, call.server.config.proto_max_bulk_len)?;
-    let mut digits = itoa::Buffer::new();
+    let mut buffer = TextBuffer::new();
     let text = match call.db.string(key)? {
         None => &[],
-        Some(ref text) => text.text(&mut digits),
+        Some(ref text) => text.text(&mut buffer)?,
     };
     let byte = text.get((offset / 8) as usize).copied().unwrap_or(0);
     call.reply.int((byte >> (7 - offset % 8) & 1).into());

@@ -101,9 +101,8 @@ fn compute(
     keys: Args<'_>,
 ) -> Result<ResultBuffer, CommandError> {
     let texts = db.strings(keys.iter())?.into_iter();
-    let texts: Vec<_> = texts
-        .map(|text| text.map_or(Cow::Borrowed(&[][..]), Str::to_cow))
-        .collect();
+    let texts = texts.map(|text| text.map_or(Ok(Cow::Borrowed(&[][..])), Str::to_cow));
+    let texts: Vec<_> = texts.collect::<Result<_, _>>()?;
     let sources: Vec<&[u8]> = texts.iter().map(|text| &**text).collect();
     let len = sources.iter().map(|text| text.len()).max().unwrap_or(0);
     let mut result = ResultBuffer::with_room(len);

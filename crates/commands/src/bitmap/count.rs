@@ -12,6 +12,7 @@ use super::range::BitRange;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_encodings::bits;
+use russet_keyspace::TextBuffer;
 use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const BITCOUNT: Spec = Spec {
@@ -31,8 +32,8 @@ fn bitcount(call: &mut Call<'_>) -> CommandResult {
         call.reply.int(0);
         return Ok(());
     };
-    let mut digits = itoa::Buffer::new();
-    let text = text.text(&mut digits);
+    let mut buffer = TextBuffer::new();
+    let text = text.text(&mut buffer)?;
     // A reversed pair of negative offsets is empty even if both clamp to the start.
     let reversed =
         matches!(range.end, Some(end) if range.start < 0 && end < 0 && range.start > end);
@@ -66,8 +67,8 @@ fn bitpos(call: &mut Call<'_>) -> CommandResult {
         call.reply.int(if bit { -1 } else { 0 });
         return Ok(());
     };
-    let mut digits = itoa::Buffer::new();
-    let text = text.text(&mut digits);
+    let mut buffer = TextBuffer::new();
+    let text = text.text(&mut buffer)?;
     let at = range.within(text.len()).and_then(|within| {
         let behind = (!bit && range.end.is_none()).then_some(text.len() as u64 * 8);
         bits::find_within(text, bit, within).or(behind)

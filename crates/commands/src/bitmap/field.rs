@@ -18,7 +18,7 @@ use russet_command::keys::Keys;
 use russet_command::options::{OptionReader, Word};
 use russet_command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec, up_to_nul};
 use russet_encodings::bits::{IntType, Overflow};
-use russet_keyspace::Class;
+use russet_keyspace::{Class, TextBuffer};
 use russet_resp::{Args, Reply};
 use russet_server::{Call, CommandResult, Spec};
 
@@ -192,7 +192,7 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let place = call.db.place(key);
     let len_before = place.string()?.map_or(0, |text| text.len());
-    let text = place.grow(end);
+    let text = place.grow(end)?;
     let grew = text.len() > len_before;
     call.reply.array(operations.len());
     let mut changes = 0;
@@ -213,10 +213,10 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn read(call: &mut Call<'_>, operations: &[Operation]) -> CommandResult {
-    let mut digits = itoa::Buffer::new();
+    let mut buffer = TextBuffer::new();
     let text = match call.db.string(call.args.at(1))? {
         None => &[],
-        Some(ref text) => text.text(&mut digits),
+        Some(ref text) => text.text(&mut buffer)?,
     };
     call.reply.array(operations.len());
     for operation in operations {

@@ -12,6 +12,7 @@
 //!     bounds               time, work and memory of small commands of the engines
 //!     scans, fairness          guarantees of SCAN, equal chances of random picks
 //!     snapshots, moved         values while a snapshot or a defragmentation runs
+//!     packed               strings as compressed frames
 //!     names                no name of a command in the server's code
 //!     server               the server's parts, as real commands drive them
 
@@ -33,6 +34,8 @@ pub(super) mod moved;
 mod names;
 #[cfg(test)]
 pub(super) mod opened_keys;
+#[cfg(test)]
+mod packed;
 #[cfg(test)]
 pub(super) mod rights;
 #[cfg(test)]

@@ -31,6 +31,10 @@ fn elements(value: &ValueView<'_>) -> Vec<String> {
     let container = match value {
         ValueView::Int(n) => return vec![n.to_string()],
         ValueView::Bytes(text) => return vec![format!("{text:?}")],
+        ValueView::Packed(packed) => {
+            let text = packed.with_text(|text| format!("{text:?}"));
+            return vec![text.expect("no frame is damaged")];
+        }
         ValueView::Container(container) => container,
     };
     match container.kind() {
@@ -72,7 +76,7 @@ fn elements(value: &ValueView<'_>) -> Vec<String> {
 
 fn text(value: &ValueView<'_>, mut elements: Vec<String>) -> String {
     let kind = match value {
-        ValueView::Int(_) | ValueView::Bytes(_) => Type::String,
+        ValueView::Int(_) | ValueView::Bytes(_) | ValueView::Packed(_) => Type::String,
         ValueView::Container(container) => container.kind(),
     };
     if matches!(kind, Type::Set | Type::Hash) {

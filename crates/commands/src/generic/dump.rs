@@ -6,7 +6,7 @@
 //! once.
 
 use crate::work;
-use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::ValueView;
 use russet_persistence::rdb::{
     LongDocument, RdbWriter, SlicedPayload, VERSION_FIELD_TTLS, stamp_of_large,
@@ -63,6 +63,9 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
         return dump_long(call, document, writer);
     }
     let payload = payload_of(&mut writer, &view.value);
+    if writer.is_damaged() {
+        return Err(CommandError::DamagedValue);
+    }
     call.reply.bulk_owned(payload);
     Ok(())
 }

@@ -386,6 +386,12 @@ fn write_restores(
             }
         }
         let payload = payload_of(&mut writer, &view.value);
+        if writer.is_damaged() {
+            return Err(format!(
+                "the packed value of key '{}' is damaged",
+                Printable(key)
+            ));
+        }
         let ttl = view.expiry.map_or(0, |at| (at - now).max(1));
         let mut digits = itoa::Buffer::new();
         let ttl = digits.format(ttl).as_bytes();

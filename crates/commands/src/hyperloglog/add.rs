@@ -35,14 +35,15 @@ pub(super) const PFADD: Spec = Spec {
 fn pfadd(call: &mut Call<'_>) -> CommandResult {
     let (key, elements) = (call.args.at(1), call.args.from(2));
     let bytes_max = call.server.config.hll_sparse_max_bytes;
-    let place = call.db.place(key);
+    let mut place = call.db.place(key);
+    place.unpack()?;
     let old = place.string()?.map(check).transpose()?;
     let (mut updated, mut outcome): (_, CommandResult) = (0, Ok(()));
     let mut added_before_damage = None;
     if let Some((text, RegisterForm::Dense)) = old {
         // A HyperLogLog with many elements rarely changes, and reading is cheaper than writing.
         if let Some(first) = elements.iter().position(|element| raises(text, element)) {
-            let hll = place.grow(DENSE_BYTES);
+            let hll = place.grow(DENSE_BYTES)?;
             let changing = elements.from(first);
             let added = changing.iter().filter(|element| add_dense(hll, element));
             updated = added.count();
@@ -65,7 +66,7 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
         updated += usize::from(is_new);
         if updated > 0 {
             invalidate(&mut hll);
-            store(place, &hll);
+            store(place, &hll)?;
         }
     }
     if updated > 0 {

@@ -15,7 +15,7 @@ use russet_encodings::hyperloglog::{
     DENSE_BYTES, RegisterForm, Registers, as_dense, cached, count, empty, invalidate, set_cached,
     to_dense,
 };
-use russet_keyspace::{Class, Db};
+use russet_keyspace::{Class, Db, Str, TextBuffer};
 use russet_resp::Args;
 use russet_server::{Call, CommandResult, Spec};
 
@@ -44,6 +44,7 @@ fn pfcount(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let mut place = call.db.place(key);
     place.count_read();
+    place.unpack()?;
     let Some(text) = place.string()? else {
         call.reply.int(0);
         return Ok(());
@@ -53,7 +54,7 @@ fn pfcount(call: &mut Call<'_>) -> CommandResult {
         Some(cardinality) => cardinality,
         None => {
             let (cardinality, len) = (count(hll).map_err(damaged)?, hll.len());
-            set_cached(place.grow(len), cardinality);
+            set_cached(place.grow(len)?, cardinality);
             // A reader that changes the string: the command is propagated, but no event is sent.
             call.db.changed_silently(key);
             cardinality
@@ -74,7 +75,14 @@ fn count_union(call: &mut Call<'_>) -> CommandResult {
 /// values as it finds them, so that it refuses the first damaged value before it looks up later
 /// keys; merges the dense values, which cannot be damaged, together at the end.
 fn merge_all(union: &mut Registers, db: &mut Db<'_>, keys: Args<'_>) -> Result<bool, CommandError> {
+    let (mut buffer, mut any_dense) = (TextBuffer::new(), false);
     let found = db.strings_as(keys.iter(), |text| {
+        if let Some(packed @ Str::Packed(_)) = text {
+            let (hll, form) = check(Str::Bytes(packed.text(&mut buffer)?))?;
+            any_dense |= form == RegisterForm::Dense;
+            union.merge(hll).map_err(damaged)?;
+            return Ok(None);
+        }
         let Some((hll, _)) = text.map(check).transpose()? else {
             return Ok(None);
         };
@@ -86,7 +94,7 @@ fn merge_all(union: &mut Registers, db: &mut Db<'_>, keys: Args<'_>) -> Result<b
     })?;
     let dense: Vec<_> = found.into_iter().flatten().collect();
     union.merge_dense(&dense);
-    Ok(!dense.is_empty())
+    Ok(any_dense || !dense.is_empty())
 }
 
 pub(super) const PFMERGE: Spec = Spec {
@@ -110,10 +118,11 @@ fn pfmerge(call: &mut Call<'_>) -> CommandResult {
     let mut union = Registers::new();
     let any_dense = merge_all(&mut union, &mut call.db, call.args.from(1))?;
     let key = call.args.at(1);
-    let place = call.db.place(key);
+    let mut place = call.db.place(key);
+    place.unpack()?;
     let old = place.string()?.map(check).transpose()?;
     if let Some((_, RegisterForm::Dense)) = old {
-        let hll = place.grow(DENSE_BYTES);
+        let hll = place.grow(DENSE_BYTES)?;
         union.pack(hll);
         invalidate(hll);
     } else {
@@ -125,7 +134,7 @@ fn pfmerge(call: &mut Call<'_>) -> CommandResult {
             union.raise_all(&mut hll, bytes_max).map_err(damaged)?;
         }
         invalidate(&mut hll);
-        store(place, &hll);
+        store(place, &hll)?;
     }
     // The event is that of a PFADD.
     call.db.changed(key, Class::STRING, "pfadd");

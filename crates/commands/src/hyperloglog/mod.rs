@@ -14,7 +14,7 @@ mod debug;
 use russet_command::CommandError;
 use russet_encodings::hyperloglog::{Damage, RegisterForm, form};
 use russet_keyspace::{NewValue, Place, Str};
-use russet_server::Spec;
+use russet_server::{CommandResult, Spec};
 
 pub(super) static SPECS: &[Spec] = &[
     add::PFADD,
@@ -32,19 +32,21 @@ fn damaged(_: Damage) -> CommandError {
     CommandError::Text("INVALIDOBJ Corrupted HLL object detected")
 }
 
-/// The bytes and form of a string whose header marks it as a HyperLogLog.
+/// The bytes and form of a string whose header marks it as a HyperLogLog. Must not be called for a
+/// packed string ([`Place::unpack`]).
 fn check(text: Str<'_>) -> Result<(&[u8], RegisterForm), CommandError> {
     match text {
         Str::Int(_) => Err(NOT_ONE),
         Str::Bytes(text) => Ok((text, form(text).ok_or(NOT_ONE)?)),
+        Str::Packed(_) => unreachable!("the caller unpacks"),
     }
 }
 
 /// Stores another HyperLogLog in a key, in place if the length is the same.
-fn store(place: Place<'_, '_, '_>, hll: &[u8]) {
+fn store(place: Place<'_, '_, '_>, hll: &[u8]) -> CommandResult {
     match place.string() {
         Ok(Some(Str::Bytes(old))) if old.len() == hll.len() => {
-            place.grow(hll.len()).copy_from_slice(hll);
+            place.grow(hll.len())?.copy_from_slice(hll);
         }
         _ => {
             let value = NewValue::Bytes {
@@ -54,4 +56,5 @@ fn store(place: Place<'_, '_, '_>, hll: &[u8]) {
             place.modify_string(value);
         }
     }
+    Ok(())
 }

@@ -7,6 +7,7 @@
 pub(super) mod allocator;
 pub(super) mod digest;
 pub(super) mod inspect;
+pub(super) mod pack;
 pub(super) mod protocol;
 pub(super) mod reload;
 
@@ -78,6 +79,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("MALLCTL-STR", 3, 4, allocator::text),
     sub("OBJECT", 3, 3, inspect::object),
     sub("OOM", 2, 2, out_of_memory),
+    sub("PACK", 3, 4, pack::pack),
     sub("PANIC", 2, 2, panic),
     sub("PAUSE-CRON", 3, 3, pause_cron),
     sub("POPULATE", 3, 5, populate),
@@ -98,6 +100,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("SET-SKIP-CHECKSUM-VALIDATION", 3, 3, skip_checksums),
     sub("SLEEP", 3, 3, sleep),
     sub("SLOTMIGRATION", 4, 4, cluster::slotmigration),
+    sub("UNPACK", 3, 3, pack::unpack),
 ];
 
 const fn sub(
@@ -188,6 +191,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    How the value at <key> is stored.",
             "OOM",
             "    Stop the server as an allocation that fails does.",
+            "PACK <key>|ALL|EVERY <yes|no>",
+            "    Compress a string, all of them, or all after each command.",
             "PANIC",
             "    Stop the server with a panic.",
             "PAUSE-CRON <0|1>",
@@ -224,6 +229,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    Let everybody wait.",
             "SLOTMIGRATION <PREVENT-PAUSE|PREVENT-FAILOVER> <0|1>",
             "    Migrations of slots stop before that step.",
+            "UNPACK <key>|ALL",
+            "    Store compressed strings as text again.",
         ],
     );
     Ok(())

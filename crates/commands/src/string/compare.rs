@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use russet_command::keys::Keys;
 use russet_command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
-use russet_keyspace::{Cause, Class, Str};
+use russet_keyspace::{Cause, Class, Str, TextBuffer};
 use russet_resp::Args;
 use russet_server::{Call, CommandResult, Spec};
 
@@ -78,8 +78,8 @@ impl<'a> Comparison<'a> {
         let Some(value) = value else {
             return Ok(!self.equal);
         };
-        let mut digits = itoa::Buffer::new();
-        let text = value.text(&mut digits);
+        let mut buffer = TextBuffer::new();
+        let text = value.text(&mut buffer)?;
         let equal = match self.subject {
             Subject::Text => text == self.operand,
             Subject::Digest if self.operand.len() != DIGEST_DIGITS => return Err(WRONG_LENGTH),
@@ -105,7 +105,7 @@ fn digest(call: &mut Call<'_>) -> CommandResult {
     match call.db.string(key)? {
         None => call.reply.null(),
         Some(value) => {
-            let digest = digest_of(value.text(&mut itoa::Buffer::new()));
+            let digest = digest_of(value.text(&mut TextBuffer::new())?);
             call.reply.bulk(&digest);
         }
     }

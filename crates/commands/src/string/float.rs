@@ -2,7 +2,7 @@
 
 use russet_base::numbers::long_double::LongDouble;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use russet_keyspace::{Class, NewValue};
+use russet_keyspace::{Class, NewValue, TextBuffer};
 use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const INCRBYFLOAT: Spec = Spec {
@@ -23,7 +23,7 @@ fn incrbyfloat(call: &mut Call<'_>) -> CommandResult {
     // Checks the value before the increment, so that a wrong type is reported first.
     let old = match place.string()? {
         None => LongDouble::parse(b"0"),
-        Some(text) => LongDouble::parse(text.text(&mut itoa::Buffer::new())),
+        Some(text) => LongDouble::parse(text.text(&mut TextBuffer::new())?),
     };
     let old = old.ok_or(CommandError::NotAFloat)?;
     let by = LongDouble::parse(by).ok_or(CommandError::NotAFloat)?;

@@ -11,7 +11,7 @@
 
 use crate::arguments::expiry::ExpireArg;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use russet_keyspace::{Cause, Class};
+use russet_keyspace::{Cause, Class, TextBuffer};
 use russet_resp::Args;
 use russet_server::{Call, CommandResult, Spec};
 
@@ -76,7 +76,7 @@ fn getex(call: &mut Call<'_>) -> CommandResult {
         NewExpiry::Set(arg) => Some(arg.unix_ms(clock, call.name)?),
         _ => None,
     };
-    text.reply(call.reply);
+    text.reply(call.reply)?;
     match (wanted, when) {
         (NewExpiry::Set(arg), Some(when)) if arg.form.is_absolute() && when <= now => {
             place.delete(Cause::User);
@@ -118,7 +118,7 @@ fn getdel(call: &mut Call<'_>) -> CommandResult {
     match place.string()? {
         None => call.reply.null(),
         Some(text) => {
-            text.reply(call.reply);
+            text.reply(call.reply)?;
             place.delete(Cause::User);
             call.db.changed(key, Class::GENERIC, "del");
             call.rewrite(&[b"DEL", key]);
@@ -141,9 +141,10 @@ pub(super) const DELIFEQ: Spec = Spec {
 fn delifeq(call: &mut Call<'_>) -> CommandResult {
     let [_, key, wanted] = call.args.exactly();
     let place = call.db.place(key);
-    let equal = place
-        .string()?
-        .is_some_and(|text| text.text(&mut itoa::Buffer::new()) == wanted);
+    let equal = match place.string()? {
+        None => false,
+        Some(text) => text.text(&mut TextBuffer::new())? == wanted,
+    };
     if equal {
         place.delete(Cause::User);
         call.db.changed(key, Class::GENERIC, "del");

@@ -19,7 +19,7 @@ use crate::arguments::expiry::ExpireArg;
 use russet_base::numbers::long_double::LongDouble;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use russet_keyspace::{Cause, Class, Expiry, NewValue, Place, Str};
+use russet_keyspace::{Cause, Class, Expiry, NewValue, Place, Str, TextBuffer};
 use russet_resp::{Args, Reply};
 use russet_server::{Call, CommandResult, Spec};
 
@@ -175,10 +175,7 @@ impl Number for i64 {
     }
 
     fn of_value(value: Str<'_>) -> Result<i64, CommandError> {
-        match value {
-            Str::Int(n) => Ok(n),
-            Str::Bytes(text) => parse_i64(text).ok_or(CommandError::NotAnInteger),
-        }
+        value.to_int()?.ok_or(CommandError::NotAnInteger)
     }
 
     fn compare(self, other: i64) -> Ordering {
@@ -237,7 +234,7 @@ impl Number for LongDouble {
     }
 
     fn of_value(value: Str<'_>) -> Result<LongDouble, CommandError> {
-        match LongDouble::parse(value.text(&mut itoa::Buffer::new())) {
+        match LongDouble::parse(value.text(&mut TextBuffer::new())?) {
             None => Err(CommandError::NotAFloat),
             Some(LongDouble::Infinite { .. }) => {
                 Err(CommandError::Text("ERR value cannot be Infinity"))

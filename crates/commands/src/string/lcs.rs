@@ -9,6 +9,7 @@
 
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::TextBuffer;
 use russet_resp::{Args, Reply};
 use russet_server::{Call, CommandResult, Spec};
 
@@ -79,9 +80,9 @@ fn lcs(call: &mut Call<'_>) -> CommandResult {
     };
     let (text1, text2) = (string(key1)?, string(key2)?);
     let options = LcsOptions::parse(call.args)?;
-    let (mut digits1, mut digits2) = (itoa::Buffer::new(), itoa::Buffer::new());
-    let a = text1.as_ref().map_or(&b""[..], |t| t.text(&mut digits1));
-    let b = text2.as_ref().map_or(&b""[..], |t| t.text(&mut digits2));
+    let (mut buffer1, mut buffer2) = (TextBuffer::new(), TextBuffer::new());
+    let a = text1.map_or(Ok(&b""[..]), |t| t.text(&mut buffer1))?;
+    let b = text2.map_or(Ok(&b""[..]), |t| t.text(&mut buffer2))?;
     let table = Table::build(a, b, call.server.config.proto_max_bulk_len)?;
     let len = table.len();
     if options.idx {

@@ -34,8 +34,10 @@ pub(super) const MGET: Spec = Spec {
 fn mget(call: &mut Call<'_>) -> CommandResult {
     call.reply.array(call.args.len() - 1);
     for key in call.args.from(1).iter() {
-        if !matches!(call.db.reply_string(key, call.reply), Ok(true)) {
-            call.reply.null();
+        match call.db.reply_string(key, call.reply) {
+            Ok(true) => {}
+            Err(damaged @ CommandError::DamagedValue) => call.reply.error(&damaged),
+            Ok(false) | Err(_) => call.reply.null(),
         }
     }
     Ok(())

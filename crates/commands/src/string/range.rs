@@ -8,7 +8,7 @@
 
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use russet_keyspace::{Class, Expiry, NewValue};
+use russet_keyspace::{Class, Expiry, NewValue, TextBuffer};
 use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const STRLEN: Spec = Spec {
@@ -50,10 +50,10 @@ fn getrange(call: &mut Call<'_>) -> CommandResult {
     // Offsets before the key: Redis reports a bad integer even on a list.
     let start = parse_i64(start).ok_or(CommandError::NotAnInteger)?;
     let end = parse_i64(end).ok_or(CommandError::NotAnInteger)?;
-    let mut digits = itoa::Buffer::new();
+    let mut buffer = TextBuffer::new();
     let text = match call.db.string(key)? {
         None => &[],
-        Some(ref text) => text.text(&mut digits),
+        Some(ref text) => text.text(&mut buffer)?,
     };
     call.reply.bulk(slice(text, start, end));
     Ok(())
@@ -105,7 +105,7 @@ fn setrange(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     let end = check_length(max, offset, value.len())?;
-    let text = place.grow(end);
+    let text = place.grow(end)?;
     text[offset as usize..end].copy_from_slice(value);
     let len = text.len();
     call.db.changed(key, Class::STRING, "setrange");
@@ -136,7 +136,7 @@ fn append(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     let end = check_length(max, old as u64, value.len())?;
-    place.grow(end)[old..].copy_from_slice(value);
+    place.grow(end)?[old..].copy_from_slice(value);
     call.db.changed(key, Class::STRING, "append");
     call.reply.int(end as i64);
     Ok(())

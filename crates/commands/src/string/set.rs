@@ -165,7 +165,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     };
     if options.get {
         match place.string()? {
-            Some(old) => old.reply(call.reply),
+            Some(old) => old.reply(call.reply)?,
             None => call.reply.null(),
         }
     }
@@ -341,7 +341,7 @@ fn getset(call: &mut Call<'_>) -> CommandResult {
     let mut place = call.db.place(key);
     place.count_read();
     match place.string()? {
-        Some(old) => old.reply(call.reply),
+        Some(old) => old.reply(call.reply)?,
         None => call.reply.null(),
     }
     place.set_string(NewValue::argument(call.args, 2), Expiry::Clear);

@@ -364,7 +364,7 @@ impl<'a> Db<'a> {
         let text = found.entry.string().ok_or(CommandError::WrongType)?;
         match found.entry.pin_string() {
             Some(pinned) => reply.bulk_pinned(pinned),
-            None => text.reply(reply),
+            None => text.reply(reply)?,
         }
         Ok(true)
     }

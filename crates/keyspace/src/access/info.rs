@@ -2,7 +2,7 @@
 //! and deletes nothing.
 
 use super::super::store::entry::Entry;
-use super::super::{ClockUse, Db, KeyView, store::container::bytes_of};
+use super::super::{ClockUse, Db, KeyView, Str, store::container::bytes_of};
 use super::view::ValueView;
 use russet_types::{Container, Encoding, Type, for_container};
 
@@ -26,6 +26,8 @@ pub struct KeyInfo {
     pub address: usize,
     /// Bytes of key and value in the allocator, and of the key's cell in the table.
     pub bytes: usize,
+    /// Of a packed string the number of the dictionary, and the bytes of the text.
+    pub packed: Option<(u8, usize)>,
 }
 
 impl Db<'_> {
@@ -44,7 +46,7 @@ impl Db<'_> {
                     T => its.read::<T>().len(),
                     _ => 1,
                 ),
-                ValueView::Int(_) | ValueView::Bytes(_) => 1,
+                ValueView::Int(_) | ValueView::Bytes(_) | ValueView::Packed(_) => 1,
             })
     }
 
@@ -74,6 +76,10 @@ impl Db<'_> {
             frequency: self.keyspace.decayed(e.clock(), decay),
             address: e.address(),
             bytes: bytes_of(e) + CELL_BYTES,
+            packed: match e.string() {
+                Some(Str::Packed(packed)) => Some((packed.dictionary(), packed.len())),
+                _ => None,
+            },
         }
     }
 }

@@ -133,17 +133,37 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         self.set(NewValue::container(value), None);
     }
 
+    /// Stores a packed string as text, so that [`Place::string`] borrows it: for commands that
+    /// read a string and change a part of it. Nothing else changes.
+    ///
+    /// # Errors
+    /// [`CommandError::DamagedValue`]
+    #[inline]
+    pub fn unpack(&mut self) -> Result<(), CommandError> {
+        match &mut self.found {
+            Some(found) if found.entry.is_packed() => {
+                found.entry = self.db.database_mut().unpack(self.hash, *found)?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The bytes of the existing string, or of a new string, extended with zeros to at least `len`;
     /// it reports as `raw` from now on. Must not be called for another type.
-    pub fn grow(self, len: usize) -> &'d mut [u8] {
+    ///
+    /// # Errors
+    /// [`CommandError::DamagedValue`], of a packed string only.
+    pub fn grow(mut self, len: usize) -> Result<&'d mut [u8], CommandError> {
+        self.unpack()?;
         let Some(found) = self.found else {
             let value = NewValue::Zeros(len);
             let entry = self.db.insert_new(self.hash, self.key, None, value);
-            return entry.string_mut().expect("just made");
+            return Ok(entry.string_mut().expect("just made"));
         };
         let old = found.entry.string().expect("a string is there").len();
         let database = self.db.database_mut();
-        database.grow_string(self.hash, found, len.max(old))
+        Ok(database.grow_string(self.hash, found, len.max(old)))
     }
 
     /// Changes an integer in place; `false`: the value is no integer.

@@ -1,6 +1,7 @@
 //! Read-only view of a key and its value, whatever the type, for saving and for introspection.
 
 use super::super::store::entry::Entry;
+use super::super::store::packed::PackedText;
 use super::super::{AnyRef, Ref};
 use super::new_value::Str;
 use russet_types::{Container, for_container};
@@ -11,6 +12,8 @@ pub enum ValueView<'a> {
     Int(i64),
     /// Any other string.
     Bytes(&'a [u8]),
+    /// A string stored as a compressed frame.
+    Packed(PackedText<'a>),
     /// A value of any type but string.
     Container(AnyRef<'a>),
 }
@@ -35,6 +38,7 @@ impl<'a> KeyView<'a> {
         let value = match entry.string() {
             Some(Str::Int(n)) => ValueView::Int(n),
             Some(Str::Bytes(text)) => ValueView::Bytes(text),
+            Some(Str::Packed(packed)) => ValueView::Packed(packed),
             None => ValueView::Container(AnyRef::of(entry)),
         };
         KeyView {
@@ -60,6 +64,7 @@ impl ValueView<'_> {
     pub fn text_bytes(&self) -> usize {
         match self {
             ValueView::Bytes(text) => text.len(),
+            ValueView::Packed(packed) => packed.len(),
             _ => 0,
         }
     }

@@ -5,6 +5,7 @@
 //!     aside      flushed databases that can be brought back (`set_aside`)
 //!     lazyfree   freeing large values and whole databases
 //!     defrag     moving blocks to give pages back
+//!     pack       values become compressed frames, and text again
 //!
 //! Slices run between commands, so any key may change between two slices: each module's invariants
 //! cover that. A removed value that a running snapshot has yet to save belongs to the snapshot.
@@ -15,6 +16,7 @@ pub(super) mod beside;
 pub(super) mod defrag;
 pub(super) mod lazyfree;
 pub(super) mod mark;
+pub(super) mod pack;
 pub(super) mod pass;
 pub(super) mod set_aside;
 pub(super) mod snapshot;

@@ -1,6 +1,6 @@
 //! The invariants of single values, walked through in tests and fuzz builds.
 
-use super::super::Ref;
+use super::super::{Ref, Str};
 use super::entry::Entry;
 use russet_types::{Container, for_container};
 
@@ -9,7 +9,10 @@ pub(crate) fn check_value(entry: Entry) {
     for_container!(
         entry.kind(),
         T => check::<T>(entry),
-        _ => assert!(entry.string().is_some()),
+        _ => match entry.string().expect("a string") {
+            Str::Packed(packed) => assert_eq!(packed.with_text(<[u8]>::len), Ok(packed.len())),
+            Str::Int(_) | Str::Bytes(_) => {}
+        },
     );
 }
 

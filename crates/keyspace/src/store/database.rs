@@ -19,6 +19,7 @@ use super::footprint::{Footprint, Footprints};
 use super::prefixes::{KeyUse, Prefixes};
 use super::sizes::Size;
 use super::table::{FoundKey, Table};
+use russet_command::CommandError;
 use russet_encodings::hashtable::Shape;
 use russet_timeseries::Labels;
 use russet_timeseries::index::LabelIndex;
@@ -371,6 +372,37 @@ impl Database {
             .change(before, Size::new(Type::String, text.len()));
         self.recount(footprint, entry);
         text
+    }
+
+    /// Gives a found string another form of the same text. No client sees a change: the entry
+    /// keeps its bit of the running pass, and is not saved first. Returns the entry, which may have
+    /// moved.
+    pub(crate) fn change_form(
+        &mut self,
+        hash: KeyHash,
+        found: FoundKey,
+        value: NewValue<'_>,
+    ) -> Entry {
+        let footprint = self.footprint(found);
+        let (expiry, is_saved) = (found.entry.expiry(), found.entry.is_saved());
+        let entry = found.entry.replace(expiry, value);
+        entry.set_saved(is_saved);
+        self.table.replace(hash, found, expiry.is_some(), entry);
+        self.recount(footprint, entry);
+        entry
+    }
+
+    /// Stores a found packed string as text; see [`Database::change_form`].
+    ///
+    /// # Errors
+    /// [`CommandError::DamagedValue`]; the entry is as before.
+    #[cold]
+    pub(crate) fn unpack(&mut self, hash: KeyHash, found: FoundKey) -> Result<Entry, CommandError> {
+        let Some(Str::Packed(packed)) = found.entry.string() else {
+            return Ok(found.entry);
+        };
+        let modified = found.entry.is_modified();
+        packed.with_text(|text| self.change_form(hash, found, NewValue::Bytes { text, modified }))
     }
 
     /// Changes an integer-encoded string; `false`: the value is something else.

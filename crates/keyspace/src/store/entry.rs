@@ -5,6 +5,7 @@
 //!     value  = int:   i64
 //!              embstr: length varint | bytes        (short strings)
 //!              raw:   pointer 8 | length 8           (the string's own block, no header)
+//!              packed: as embstr or raw, of the block of `packed`; a flag says which
 //!              else:  the container's word, 8
 //!
 //! Invariants
@@ -14,7 +15,9 @@
 //!      entry. The word also marks entries of more than 64 bytes: no size class spans that length,
 //!      so the mark changes only when the block does.
 //!   3. A raw string's block has exactly its length (at least 8), so the length implies the
-//!      allocator's size class.
+//!      allocator's size class; so has the block of a packed text that is outside the entry.
+//!   4. The dictionary of a packed text counts the entry, from the value's writing until it is
+//!      replaced or freed.
 //!
 //! An overwrite within the allocator's size class happens in place. `Entry` is a handle without a
 //! lifetime: `Database` owns the entries and alone makes and frees them; references that callers of
@@ -24,6 +27,7 @@
 use std::ptr::NonNull;
 
 use super::super::{NewValue, Str};
+use super::packed::PackedText;
 use russet_base::memory::alloc;
 use russet_base::memory::mover::Mover;
 use russet_base::memory::pin::{self, PinnedBytes};
@@ -41,6 +45,8 @@ const FLAG_RAW: u8 = 2;
 const FLAG_SAVED: u8 = 4;
 /// BLESS has marked the key: eviction passes over it.
 const FLAG_BLESSED: u8 = 8;
+/// The block of a packed text is outside the entry.
+const FLAG_APART: u8 = 16;
 /// The table word's mark of an entry with an expiry.
 const WORD_EXPIRY: u64 = 1;
 /// The table word's mark of an entry that is longer than a cache line.
@@ -133,6 +139,7 @@ impl Entry {
             NewValue::Int(_) | NewValue::Container(..) => 8,
             NewValue::Bytes { text, .. } => Entry::string_part(head, text.len()),
             NewValue::Zeros(len) => Entry::string_part(head, *len),
+            NewValue::Packed { block, .. } => Entry::string_part(head, block.len()),
             NewValue::Large(_) => BLOCK_PART,
         }
     }
@@ -210,6 +217,19 @@ impl Entry {
                     put_block(part, zeros(len), len);
                     (Type::String, Encoding::Raw)
                 }
+            }
+            NewValue::Packed { block, modified } => {
+                self.set_flag(FLAG_RAW, modified);
+                let inside = part.len() == varint_len(block.len()) + block.len();
+                self.set_flag(FLAG_APART, !inside);
+                if inside {
+                    let at = put_varint(part, block.len());
+                    part[at..].copy_from_slice(block);
+                } else {
+                    put_block(part, copied(block), block.len());
+                }
+                PackedText::of(block).count();
+                (Type::String, Encoding::Packed)
             }
             NewValue::Large(large) => {
                 self.set_flag(FLAG_RAW, false);
@@ -298,8 +318,50 @@ impl Entry {
                 len + width
             }
             Encoding::Raw => BLOCK_PART,
+            Encoding::Packed => self.packed_part(at),
             _ => 8,
         }
+    }
+
+    /// Whether the value is a frame.
+    #[inline]
+    pub fn is_packed(self) -> bool {
+        self.encoding() == Encoding::Packed
+    }
+
+    /// Whether a command has changed a part of the string.
+    pub(crate) fn is_modified(self) -> bool {
+        self.byte(1) & FLAG_RAW != 0
+    }
+
+    /// Bytes of a packed text's value part.
+    #[cold]
+    fn packed_part(self, at: usize) -> usize {
+        if self.byte(1) & FLAG_APART != 0 {
+            return BLOCK_PART;
+        }
+        let (len, width) = self.varint_at(at);
+        len + width
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn packed_text<'a>(self, at: usize) -> PackedText<'a> {
+        if let Some((block, len)) = self.block_apart() {
+            // SAFETY: invariant 3: the block is `len` bytes of this entry's own.
+            return PackedText::of(unsafe { std::slice::from_raw_parts(block.as_ptr(), len) });
+        }
+        let (len, width) = self.varint_at(at);
+        PackedText::of(self.bytes_at(at + width, len))
+    }
+
+    /// Bytes that the entry and its block would occupy in the allocator with a packed text whose
+    /// block has `len` bytes.
+    pub(crate) fn bytes_packed(self, len: usize) -> usize {
+        let at = self.value_at();
+        let part = Entry::string_part(at, len);
+        let inside = part == varint_len(len) + len;
+        alloc::good_size(at + part) + if inside { 0 } else { alloc::good_size(len) }
     }
 
     #[inline]
@@ -322,8 +384,8 @@ impl Entry {
     /// OBJECT ENCODING as Redis would report it, wherever the string actually is.
     pub(crate) fn reported_encoding(self, dialect: Dialect) -> Encoding {
         match self.encoding() {
-            Encoding::Embstr | Encoding::Raw => {
-                let Some(Str::Bytes(text)) = self.string() else {
+            Encoding::Embstr | Encoding::Raw | Encoding::Packed => {
+                let Some(text) = self.string() else {
                     return Encoding::Raw;
                 };
                 let key = self.key().len();
@@ -401,7 +463,11 @@ impl Entry {
             Some(Str::Int(n)) => NewValue::Int(n),
             Some(Str::Bytes(text)) => NewValue::Bytes {
                 text,
-                modified: self.byte(1) & FLAG_RAW != 0,
+                modified: self.is_modified(),
+            },
+            Some(Str::Packed(packed)) => NewValue::Packed {
+                block: packed.block(),
+                modified: self.is_modified(),
             },
             None => NewValue::Container(self.kind(), self.encoding(), self.word()),
         }
@@ -424,6 +490,7 @@ impl Entry {
                     std::slice::from_raw_parts(block as *const u8, len)
                 }))
             }
+            Encoding::Packed => Some(Str::Packed(self.packed_text(at))),
             _ => None,
         }
     }
@@ -513,7 +580,8 @@ impl Entry {
     pub fn replace(self, expiry: Option<i64>, value: NewValue<'_>) -> Entry {
         let key = self.key();
         let (old, new) = (self.size(), Entry::size_for(key, expiry.is_some(), &value));
-        let raw = self.raw_block();
+        let apart = self.block_apart();
+        self.discount_packed();
         let fits = alloc::good_size(old) == alloc::good_size(new);
         let entry = if fits && expiry.is_some() == self.has_expiry() {
             if let Some(when) = expiry {
@@ -534,7 +602,7 @@ impl Entry {
             unsafe { alloc::free(self.0, old) };
             entry
         };
-        if let Some((block, len)) = raw {
+        if let Some((block, len)) = apart {
             // SAFETY: the string's block was owned by the value just replaced.
             unsafe { pin::free(block, len) };
         }
@@ -587,6 +655,7 @@ impl Entry {
         let head = Entry::head_for(key, expiry.is_some());
         let part = match self.string() {
             Some(Str::Bytes(text)) => Entry::string_part(head, text.len()),
+            Some(Str::Packed(packed)) => Entry::string_part(head, packed.block().len()),
             _ => 8,
         };
         if part != old - from {
@@ -601,7 +670,8 @@ impl Entry {
         moved
             .write_head(head + part, key, expiry, clock)
             .copy_from_slice(self.bytes_at(from, part));
-        moved.set_flag(FLAG_RAW, self.byte(1) & FLAG_RAW != 0);
+        moved.set_flag(FLAG_RAW | FLAG_APART, false);
+        moved.set_flag(self.byte(1) & (FLAG_RAW | FLAG_APART), true);
         moved.set_blessed(self.is_blessed());
         moved.set_byte(0, self.byte(0));
         // SAFETY: the old block is dead; its value part was moved bit by bit.
@@ -667,7 +737,7 @@ impl Entry {
     /// Offers a string's block. A block being sent is not moved, because its reader has the
     /// address.
     pub(crate) fn move_text(self, mover: &mut Mover) {
-        let Some((block, len)) = self.raw_block() else {
+        let Some((block, len)) = self.block_apart() else {
             return;
         };
         if len >= pin::PIN_MIN && pin::is_pinned(block) {
@@ -708,7 +778,7 @@ impl Entry {
             self.set_flag(FLAG_RAW, true);
             return (self, self.string_mut().expect("bytes"));
         }
-        let mut text = text.to_vec();
+        let mut text = text.to_vec().expect("its users unpack it first");
         text.resize(len, 0);
         let grown = self.replace(
             self.expiry(),
@@ -730,13 +800,37 @@ impl Entry {
         })
     }
 
+    /// The block and length of a raw string, or of a packed text outside the entry.
+    #[inline]
+    fn block_apart(self) -> Option<(NonNull<u8>, usize)> {
+        let is_apart = match self.encoding() {
+            Encoding::Raw => true,
+            Encoding::Packed => self.byte(1) & FLAG_APART != 0,
+            _ => false,
+        };
+        is_apart.then(|| {
+            let at = self.value_at();
+            let block = NonNull::new(self.u64_at(at) as *mut u8).expect("such texts have a block");
+            (block, self.u64_at(at + 8) as usize)
+        })
+    }
+
+    /// The entry no longer holds its packed text, if it has one (invariant 4).
+    #[inline]
+    fn discount_packed(self) {
+        if self.is_packed() {
+            self.packed_text(self.value_at()).discount();
+        }
+    }
+
     /// Frees the entry and a string's block; a container must have been taken out before.
     pub fn free(self) {
-        let raw = self.raw_block();
+        let apart = self.block_apart();
+        self.discount_packed();
         let size = self.size();
         // SAFETY: the database has dropped every word that named this entry.
         unsafe { alloc::free(self.0, size) };
-        if let Some((block, len)) = raw {
+        if let Some((block, len)) = apart {
             // SAFETY: owned by the entry alone (invariant 3).
             unsafe { pin::free(block, len) };
         }
@@ -774,7 +868,12 @@ impl Entry {
     /// Prefetches the beginning of a value outside the entry.
     #[inline]
     pub(crate) fn prefetch_value(self) {
-        if !matches!(self.encoding(), Encoding::Int | Encoding::Embstr) {
+        let is_inside = match self.encoding() {
+            Encoding::Int | Encoding::Embstr => true,
+            Encoding::Packed => self.byte(1) & FLAG_APART == 0,
+            _ => false,
+        };
+        if !is_inside {
             let address = self.u64_at(self.value_at()) as usize & !7;
             prefetch(address);
             prefetch(address + LINE_BYTES);
@@ -815,6 +914,12 @@ impl Entry {
             Encoding::Raw => {
                 let len = self.u64_at(at + 8) as usize;
                 alloc::good_size(at + BLOCK_PART) + alloc::good_size(len)
+            }
+            Encoding::Packed => {
+                let apart = self
+                    .block_apart()
+                    .map_or(0, |(_, len)| alloc::good_size(len));
+                alloc::good_size(at + self.packed_part(at)) + apart
             }
             _ => alloc::good_size(at + 8),
         }
@@ -962,18 +1067,18 @@ mod tests {
                 match how {
                     0 => e = e.with_expiry(expiry),
                     1 => {
-                        let before = e.string().unwrap().to_vec();
+                        let before = e.string().unwrap().to_vec().unwrap();
                         let (moved, room) = e.grow_string(before.len() + text.len());
                         room[before.len()..].copy_from_slice(&text);
                         e = moved;
-                        prop_assert_eq!(e.string().unwrap().to_vec(), [before, text].concat());
+                        prop_assert_eq!(e.string().unwrap().to_vec().unwrap(), [before, text].concat());
                         continue;
                     }
                     2 => {
-                        let before = (e.expiry(), e.string().unwrap().to_vec());
+                        let before = (e.expiry(), e.string().unwrap().to_vec().unwrap());
                         e = e.with_key(&text);
                         key = text;
-                        prop_assert_eq!((e.expiry(), e.string().unwrap().to_vec()), before);
+                        prop_assert_eq!((e.expiry(), e.string().unwrap().to_vec().unwrap()), before);
                         prop_assert_eq!(e.key(), &key[..]);
                         prop_assert_eq!(e.clock(), 0x123456);
                         continue;

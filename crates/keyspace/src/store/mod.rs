@@ -6,6 +6,7 @@
 //!     databases   all of them, and which one is due       weight      approximate bytes of a whole
 //!     container   the value of an entry, of any type          blessings   keys that eviction skips
 //!     key_hash    a key's hash and slot, computed once    check       invariants, in tests
+//!     packed      values as compressed frames             dictionaries  those of frames
 //!
 //! Invariants
 //!   1. `Database` alone makes, moves and frees entries; everything outside borrows them from it.
@@ -21,9 +22,11 @@ pub(super) mod check;
 pub(super) mod container;
 pub(super) mod database;
 pub(super) mod databases;
+pub(super) mod dictionaries;
 pub(super) mod entry;
 pub(super) mod footprint;
 pub(super) mod key_hash;
+pub(super) mod packed;
 pub(super) mod prefixes;
 pub(super) mod sizes;
 pub(super) mod table;

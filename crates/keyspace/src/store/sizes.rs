@@ -11,6 +11,7 @@
 
 use super::super::{NewValue, Ref, Str};
 use super::entry::Entry;
+use super::packed::PackedText;
 use russet_types::{Container, Type, for_container};
 
 /// Sizes are lengths in memory, below 2^63.
@@ -36,6 +37,7 @@ impl Size {
         match entry.string() {
             Some(Str::Bytes(text)) => Size::new(Type::String, text.len()),
             Some(Str::Int(n)) => Size::of_int(n),
+            Some(Str::Packed(packed)) => Size::new(Type::String, packed.len()),
             None => Size::of_container(entry),
         }
     }
@@ -60,6 +62,7 @@ impl Size {
             NewValue::Int(n) => Size::of_int(n),
             NewValue::Bytes { text, .. } => Size::new(Type::String, text.len()),
             NewValue::Zeros(len) => Size::new(Type::String, len),
+            NewValue::Packed { block, .. } => Size::new(Type::String, PackedText::of(block).len()),
             NewValue::Large(large) => Size::new(Type::String, large.len()),
             NewValue::Container(..) => Size::of_container(entry),
         }

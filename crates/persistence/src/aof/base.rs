@@ -39,6 +39,8 @@ pub struct BaseFile {
     length: u64,
     synced_to: u64,
     complete: bool,
+    /// Why the file is not used although it could be written.
+    refused: Option<&'static str>,
 }
 
 impl BaseFile {
@@ -71,6 +73,7 @@ impl BaseFile {
             length: 0,
             synced_to: 0,
             complete: false,
+            refused: None,
         };
         base.send_plain();
         Ok(base)
@@ -113,8 +116,12 @@ impl BaseFile {
         russet_resp::write_request(&mut self.commands.out, args.into_iter());
     }
 
-    /// Ends the file after the last key: it is forced to disk.
+    /// Ends the file after the last key: it is forced to disk. A file that lacks a key is refused.
     pub fn finish(&mut self) {
+        if let Some(why) = self.commands.refusal() {
+            self.refused = Some(why);
+            return;
+        }
         self.send();
         self.thread.sync(&self.file, self.length);
     }
@@ -131,6 +138,9 @@ impl BaseFile {
 
     /// The result, once it has ended: the file's name.
     pub fn ended(&mut self) -> Option<io::Result<&Path>> {
+        if let Some(why) = self.refused.take() {
+            return Some(Err(io::Error::other(why)));
+        }
         let done = self.thread.take_done()?;
         Some(done.result.map(|()| {
             self.complete = true;

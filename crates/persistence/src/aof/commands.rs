@@ -7,6 +7,7 @@
 
 mod saver;
 
+use crate::rdb::DAMAGED;
 use russet_base::memory::alloc;
 use russet_keyspace::{DbIndex, KeyView, ValueView, slot_of};
 use russet_resp::write_request;
@@ -33,6 +34,7 @@ pub struct CommandWriter {
     gathers: bool,
     /// The MSET under way.
     gathered: Option<PendingStrings>,
+    is_damaged: bool,
 }
 
 /// A key's expiry and mark, which are written after its value.
@@ -60,6 +62,12 @@ struct PendingStrings {
 }
 
 impl CommandWriter {
+    /// Why the commands must not be used, if a key could not be written: its packed value is
+    /// damaged.
+    pub fn refusal(&self) -> Option<&'static str> {
+        self.is_damaged.then_some(DAMAGED)
+    }
+
     /// Memory of the bytes that are written and not taken.
     pub fn memory_bytes(&self) -> usize {
         alloc::vec_bytes(&self.out) + alloc::vec_bytes(&self.pending)
@@ -80,7 +88,8 @@ impl CommandWriter {
         let is_short = match &view.value {
             ValueView::Int(_) => true,
             ValueView::Bytes(text) => text.len() <= GATHERED_VALUE_MAX,
-            ValueView::Container(_) => false,
+            // A damaged value is left out, with its key.
+            ValueView::Packed(_) | ValueView::Container(_) => false,
         };
         let is_more = view.expiry.is_some() || view.is_blessed;
         if !is_short || is_more || view.key.len() > GATHERED_VALUE_MAX {
@@ -105,7 +114,7 @@ impl CommandWriter {
         match &view.value {
             ValueView::Int(n) => self.word_int(*n),
             ValueView::Bytes(text) => self.word(text),
-            ValueView::Container(_) => {}
+            ValueView::Packed(_) | ValueView::Container(_) => {}
         }
         true
     }

@@ -90,6 +90,7 @@ pub use rules::Rules;
 pub(crate) use sparse::SEGMENT;
 pub use templates::{Names, in_order, names};
 pub use verify::verify;
+pub(crate) use writer::DAMAGED;
 pub use writer::{
     RdbWriter, SlicedPayload, Use, VERSION_BLESSED, VERSION_FIELD_TTLS, VERSION_MIGRATE,
     VERSION_NEWEST, VERSION_USUAL, is_valkey, stamp_of_large,

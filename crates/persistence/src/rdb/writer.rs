@@ -81,6 +81,9 @@ pub struct TooNew {
     pub version: u32,
 }
 
+/// Why a save fails that has met a damaged packed value; `DEBUG UNPACK ALL` names the keys.
+pub(crate) const DAMAGED: &str = "the packed value of a key is damaged";
+
 /// Bytes around a block, at most: what stands before it, after it, and the end of a payload.
 const AROUND_BLOCK: usize = 256;
 
@@ -92,6 +95,8 @@ pub struct RdbWriter {
     /// `rdbcompression`.
     compress: bool,
     too_new: Option<TooNew>,
+    /// The packed value of a key was damaged.
+    is_damaged: bool,
     /// The form of the value under way.
     form: ValueForm,
     /// The key of the value under way, if its type writes it.
@@ -129,6 +134,7 @@ impl RdbWriter {
             version,
             compress,
             too_new: None,
+            is_damaged: false,
             form: ValueForm::of(kind::STRING),
             name: SavedName::default(),
             blocks: Blocks::Whole,
@@ -205,9 +211,16 @@ impl RdbWriter {
         std::mem::replace(&mut self.out, fresh)
     }
 
-    /// The first key that the version cannot hold, if any.
-    pub fn too_new(&self) -> Option<&TooNew> {
-        self.too_new.as_ref()
+    /// Why the file must not be used, if a key could not be written: the version cannot hold it, or
+    /// its packed value is damaged.
+    pub fn refusal(&self) -> Option<String> {
+        let too_new = self.too_new.as_ref().map(TooNew::to_string);
+        too_new.or_else(|| self.is_damaged.then(|| DAMAGED.to_owned()))
+    }
+
+    /// Whether a packed value was damaged: the bytes written lack it.
+    pub fn is_damaged(&self) -> bool {
+        self.is_damaged
     }
 
     // --- the file around the keys ---

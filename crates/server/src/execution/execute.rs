@@ -22,7 +22,7 @@ use crate::state::call::{Call, Effect};
 use crate::state::world::{Engine, World};
 use russet_base::clock;
 use russet_command::{Category, Flags};
-use russet_keyspace::{Audience, ClientId, KeyHash, Keyspace, slot_of};
+use russet_keyspace::{Audience, ClientId, KeyHash, Keyspace, PackRule, slot_of};
 use russet_resp::{Args, Errors};
 
 impl Engine {
@@ -244,6 +244,9 @@ impl World<'_> {
         };
         if server.gates.is_observed {
             server.observe(client, id, args, origin, (timed.ticks, replied));
+            if server.debug.packs_after_each {
+                keyspace.pack_all(&PackRule::ALL);
+            }
             if server.debug.checks_accounts {
                 keyspace.check_invariants();
             }

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 
 use crate::state::call::Row;
 use russet_command::{Access, CommandError, Flags};
-use russet_keyspace::{Cause, DbIndex, Keyspace, ValueView};
+use russet_keyspace::{Cause, DbIndex, Keyspace};
 use russet_persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS};
 use russet_resp::Args;
 use russet_types::TimeSeries;
@@ -94,7 +94,7 @@ impl Undo {
         let left = most.saturating_sub(self.bytes);
         let before = match keyspace.db(db).peek_view(key) {
             None => None,
-            Some(view) if matches!(view.value, ValueView::Bytes(text) if text.len() > left) => {
+            Some(view) if view.value.text_bytes() > left => {
                 return Err(CommandError::Text(FULL));
             }
             Some(view) => {
@@ -103,6 +103,9 @@ impl Undo {
                 writer.name_key(key, true);
                 if !writer.value_within(&view.value, left) {
                     return Err(CommandError::Text(FULL));
+                }
+                if writer.is_damaged() {
+                    return Err(CommandError::DamagedValue);
                 }
                 Some((writer.payload(), view.expiry, view.clock, view.is_blessed))
             }

@@ -26,7 +26,7 @@ use crate::state::world::{Engine, Flow};
 use russet_base::clock::Now;
 use russet_base::memory::alloc;
 use russet_config::{NameDefaults, Startup, start};
-use russet_keyspace::{Db, DbIndex};
+use russet_keyspace::{Db, DbIndex, TextBuffer};
 use russet_net::{Address, Stream, simulated};
 use russet_persistence::aof::Log;
 use russet_types::{Container, Signature, Type, for_container};
@@ -379,8 +379,9 @@ impl ServerNode {
                 let expiry = db.info(key).and_then(|info| info.expiry);
                 let text = match db.peek_string(key) {
                     Ok(Some(text)) => {
-                        let mut digits = itoa::Buffer::new();
-                        String::from_utf8_lossy(text.text(&mut digits)).into_owned()
+                        let mut buffer = TextBuffer::new();
+                        let text = text.text(&mut buffer).expect("no damaged frame");
+                        String::from_utf8_lossy(text).into_owned()
                     }
                     _ => one.hex(),
                 };
@@ -400,7 +401,7 @@ impl ServerNode {
         keyspace.set_now_ms(0);
         let db = keyspace.db(DbIndex(0));
         let found = db.peek_string(key).ok().flatten();
-        let found = found.map(|text| text.text(&mut itoa::Buffer::new()).to_vec());
+        let found = found.and_then(|text| Some(text.text(&mut TextBuffer::new()).ok()?.to_vec()));
         keyspace.set_now_ms(now_ms);
         found
     }
@@ -415,7 +416,8 @@ fn sign(signature: &mut Signature, db: &Db<'_>, key: &[u8], kind: Type) {
             value.sign(signature);
         },
         _ => if let Ok(Some(text)) = db.peek_string(key) {
-            signature.follow(text.text(&mut itoa::Buffer::new()));
+            let mut buffer = TextBuffer::new();
+            signature.follow(text.text(&mut buffer).unwrap_or(b"damaged"));
         },
     );
     if let Some(expiry) = db.info(key).and_then(|info| info.expiry) {

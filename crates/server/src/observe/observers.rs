@@ -76,8 +76,11 @@ impl Server {
         let counts_slots = self.diagnostics.slot_stats.is_counting();
         let is_tapped = !self.connections.console.taps.is_empty();
         let is_monitored = !self.messages.monitors.is_empty() || is_tapped;
-        self.gates.is_observed =
-            counts_keys || counts_slots || is_monitored || self.debug.checks_accounts;
+        self.gates.is_observed = counts_keys
+            || counts_slots
+            || is_monitored
+            || self.debug.checks_accounts
+            || self.debug.packs_after_each;
     }
 
     /// Reports a finished command, which took `ticks` and replied `replied` bytes, to the observers

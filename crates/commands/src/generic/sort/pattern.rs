@@ -1,6 +1,6 @@
 //! BY and GET patterns: a key, or a field of a key, with the element in place of `*`.
 
-use russet_keyspace::Db;
+use russet_keyspace::{Db, TextBuffer};
 use russet_types::{Entry, Hash};
 
 /// The target of BY and GET: `#`, `prefix*suffix` or `prefix*suffix->field`.
@@ -62,8 +62,8 @@ impl<'a> Pattern<'a> {
         }
         let Some(name) = field else {
             let text = db.string(key).ok()??;
-            let mut digits = itoa::Buffer::new();
-            return Some(see(Entry::Str(text.text(&mut digits))));
+            let mut buffer = TextBuffer::new();
+            return Some(see(Entry::Str(text.text(&mut buffer).ok()?)));
         };
         let now = db.due_ms() as u64;
         let hash = db.read::<Hash>(key).ok()??;

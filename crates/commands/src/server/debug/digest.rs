@@ -3,7 +3,7 @@
 //! Equal contents have equal signatures, whatever the encoding and table order; an empty server has
 //! forty zeros. Of a key's expiry only the existence counts, not the time.
 
-use russet_keyspace::{Db, DbIndex};
+use russet_keyspace::{Db, DbIndex, TextBuffer};
 use russet_server::{Call, CommandResult};
 use russet_types::{Container, Signature, Type, for_container};
 
@@ -50,7 +50,8 @@ fn sign(signature: &mut Signature, db: &Db<'_>, key: &[u8], kind: Type) {
             value.sign(signature);
         },
         _ => if let Ok(Some(text)) = db.peek_string(key) {
-            signature.follow(text.text(&mut itoa::Buffer::new()));
+            let mut buffer = TextBuffer::new();
+            signature.follow(text.text(&mut buffer).unwrap_or(b"damaged"));
         },
     );
     if db.info(key).is_some_and(|info| info.expiry.is_some()) {

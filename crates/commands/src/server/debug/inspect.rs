@@ -60,6 +60,9 @@ pub(crate) fn object(call: &mut Call<'_>) -> CommandResult {
                 .sum::<usize>(),
         );
     }
+    if let Some((dictionary, raw_bytes)) = info.packed {
+        let _ = write!(line, " packed:{dictionary},{raw_bytes}");
+    }
     call.reply.simple(&line);
     Ok(())
 }

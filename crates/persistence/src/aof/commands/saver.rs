@@ -14,6 +14,12 @@ impl CommandWriter {
         match &view.value {
             ValueView::Int(n) => self.word_int(*n),
             ValueView::Bytes(text) => self.word(text),
+            ValueView::Packed(packed) => {
+                if packed.with_text(|text| self.word(text)).is_err() {
+                    self.is_damaged = true;
+                    return None;
+                }
+            }
             ValueView::Container(container) => {
                 return values::rewrite(*container, self, view.key, at, most);
             }

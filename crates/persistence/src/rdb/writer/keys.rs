@@ -10,7 +10,7 @@ use super::{
 use crate::rdb::format::{kind, opcode};
 use crate::rdb::payload::seal;
 use crate::values::{self, ValueForm};
-use russet_keyspace::{KeyView, ValueView};
+use russet_keyspace::{KeyView, PackedText, ValueView};
 use russet_types::Type;
 
 /// Elements of a part of a large container.
@@ -169,7 +169,9 @@ impl RdbWriter {
     #[inline]
     fn form_of(&self, value: &ValueView<'_>) -> ValueForm {
         match value {
-            ValueView::Int(_) | ValueView::Bytes(_) => ValueForm::of(kind::STRING),
+            ValueView::Int(_) | ValueView::Bytes(_) | ValueView::Packed(_) => {
+                ValueForm::of(kind::STRING)
+            }
             ValueView::Container(container) => values::form(*container, self.version),
         }
     }
@@ -180,7 +182,18 @@ impl RdbWriter {
         match value {
             ValueView::Int(n) => self.integer(*n),
             ValueView::Bytes(text) => self.string(text),
+            ValueView::Packed(packed) => self.packed(*packed),
             ValueView::Container(container) => values::save_head(*container, self, self.form),
+        }
+    }
+
+    /// Writes a packed text as the string that it stands for; of a damaged one nothing, and the file
+    /// is refused.
+    #[cold]
+    fn packed(&mut self, packed: PackedText<'_>) {
+        if packed.with_text(|text| self.string(text)).is_err() {
+            self.string(b"");
+            self.is_damaged = true;
         }
     }
 
@@ -189,7 +202,7 @@ impl RdbWriter {
     pub fn part(&mut self, value: &ValueView<'_>, at: u64, limit: usize) -> Option<u64> {
         let limit = limit.min(PART_ELEMENTS);
         match value {
-            ValueView::Int(_) | ValueView::Bytes(_) => None,
+            ValueView::Int(_) | ValueView::Bytes(_) | ValueView::Packed(_) => None,
             ValueView::Container(container) => {
                 values::save_part(*container, self, self.form, at, limit)
             }

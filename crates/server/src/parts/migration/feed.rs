@@ -100,6 +100,9 @@ impl Saver for SlotsSink {
 impl Sink for SlotsSink {
     fn finish(&mut self) {
         self.commands.end_gathered();
+        if let Some(why) = self.commands.refusal() {
+            self.feed.set_end(&SnapshotEnd::Failed(why.to_owned()));
+        }
         self.hand_over();
         self.is_finished = true;
     }

@@ -18,6 +18,9 @@ pub struct DebugSwitches {
     /// DEBUG KEYSIZES-HIST-ASSERT, ALLOCSIZE-SLOTS-ASSERT: the invariants of the keyspace are
     /// checked after each command.
     pub checks_accounts: bool,
+    /// DEBUG PACK EVERY: all strings are packed after each command, so that every command meets
+    /// packed ones.
+    pub packs_after_each: bool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: bool,
     /// The clock is set by hand (tests): it is never read.

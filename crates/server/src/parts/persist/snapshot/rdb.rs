@@ -234,8 +234,8 @@ impl RdbSink {
 
 impl Sink for RdbSink {
     fn finish(&mut self) {
-        if let Some(too_new) = self.writer.too_new() {
-            self.refused = Some(too_new.to_string());
+        if let Some(why) = self.writer.refusal() {
+            self.refused = Some(why);
             return;
         }
         if let Some(items) = self.dictionaries.take() {
@@ -252,10 +252,10 @@ impl Sink for RdbSink {
 
     fn ended(&mut self) -> Option<io::Result<()>> {
         if let Output::Spool(_) = self.output
-            && let Some(too_new) = self.writer.too_new()
+            && let Some(why) = self.writer.refusal()
         {
             // Its readers have nothing to wait for.
-            return Some(Err(io::Error::other(too_new.to_string())));
+            return Some(Err(io::Error::other(why)));
         }
         match self.refused.take() {
             Some(why) => Some(Err(io::Error::other(why))),
