@@ -448,7 +448,7 @@ impl World {
         }
         self.figures.crashes += 1;
         if ending == EndCause::Orderly {
-            self.report(number, Report::EndCause);
+            self.report(number, Report::Ending);
         }
         self.last_id += 1;
         let (now_ms, next_id) = (self.now_ms, self.last_id);

@@ -8,7 +8,7 @@
 //! Notes are logged as the rest of the stream is. They stand again at the beginning of each file of
 //! the log, and a snapshot has their content in its aux fields ([`Lineage`]).
 
-use super::ballot::{Ballot, GroupId, NodeId, Position};
+use super::ballot::{Ballot, GroupId, Position};
 use super::members::{Configuration, Configurations, PlacedConfiguration};
 use crate::ReplOffset;
 use russet_base::numbers::number::parse_digits;
@@ -178,7 +178,7 @@ pub(super) fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The ballot of a node whose id is this digit repeated, for tests.
 #[cfg(test)]
 pub(super) fn ballot_of(number: u64, digit: u8) -> Ballot {
-    let node = NodeId::parse(&[digit; 40]).expect("a hexadecimal digit");
+    let node = super::ballot::NodeId::parse(&[digit; 40]).expect("a hexadecimal digit");
     Ballot { number, node }
 }
 
