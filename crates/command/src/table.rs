@@ -175,7 +175,7 @@ impl<H> CommandTable<H> {
             Some(p) => for_ever(format!("{}|{}", self.rows[p].spec.name, spec.name)),
         };
         let plan = KeyPlan::of(spec);
-        let on_data = Flags::READONLY | Flags::WRITE;
+        let on_data = Flags::READONLY | Flags::WRITE | Flags::MEETS_ANY_KEY;
         let is_keyless = spec.flags.intersects(on_data) && !plan.has_keys();
         self.rows.push(Row {
             id,

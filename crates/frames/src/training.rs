@@ -66,7 +66,8 @@ impl Samples {
 pub fn train(samples: &Samples) -> Result<Dictionary, UnusableDictionary> {
     // The trainer refuses fewer, and finds nothing in them.
     const LEAST: usize = 8;
-    if samples.len() < LEAST {
+    const LEAST_BYTES: usize = 1024;
+    if samples.len() < LEAST || samples.bytes.len() < LEAST_BYTES {
         return Err(UnusableDictionary);
     }
     let mut bytes = Vec::with_capacity(DICTIONARY_BYTES);

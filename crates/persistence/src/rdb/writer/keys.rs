@@ -187,8 +187,8 @@ impl RdbWriter {
         }
     }
 
-    /// Writes a packed text as the string that it stands for; of a damaged one nothing, and the file
-    /// is refused.
+    /// Writes a packed text as the string that it stands for; of a damaged text nothing, and the
+    /// file is refused.
     #[cold]
     fn packed(&mut self, packed: PackedText<'_>) {
         if packed.with_text(|text| self.string(text)).is_err() {

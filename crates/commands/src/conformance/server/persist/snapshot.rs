@@ -152,6 +152,7 @@ fn marks_of_keys_are_saved_as_they_were() {
     for load in loads {
         let mut t = bed(folder.path());
         load(&mut t);
+        t.run("SELECT 0");
         for key in ["marked", "soon", "set"] {
             assert_eq!(t.run(&format!("BLESS GET {key}")), MARK, "{key}");
         }
