@@ -205,3 +205,8 @@ fn events_and_blocked_readers_wait() {
 fn a_promoted_replica_shows_what_was_safe() {
     synchronous::a_promoted_replica_shows_what_was_safe();
 }
+
+#[test]
+fn a_failover_hands_the_mode_over() {
+    synchronous::a_failover_hands_the_mode_over();
+}

@@ -417,3 +417,43 @@ pub fn a_promoted_replica_shows_what_was_safe() {
     assert_eq!(r.ask("GET new"), not_yet);
     other.server.signal(Signal::CONT);
 }
+
+/// FAILOVER in the mode: the notes of the stream do not keep the offsets apart, and the new primary
+/// serves writes with the old primary as its replica.
+pub fn a_failover_hands_the_mode_over() {
+    let primary = Daemon::start(&[
+        "--min-sync-replicas",
+        "1",
+        "--repl-diskless-sync-delay",
+        "0",
+    ]);
+    let port = primary.port().to_string();
+    let replica = Node::start(
+        Kind::Russet,
+        &[
+            "--replicaof",
+            "127.0.0.1",
+            &port,
+            "--min-sync-replicas",
+            "1",
+        ]
+        .map(str::to_owned),
+    );
+    let state = |server: &Daemon| server.info("sync_state").unwrap_or_default();
+    wait_until("the mode", || state(&primary) == "ok");
+    let mut c = primary.connect();
+    for n in 0..100 {
+        assert_eq!(c.ask(&format!("SET key {n}")), "+OK\r\n");
+    }
+    let line = format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 10000", replica.port());
+    assert_eq!(c.ask(&line), "+OK\r\n");
+    wait_until("the new primary", || {
+        replica.server.info("role").as_deref() == Some("master") && state(&replica.server) == "ok"
+    });
+    let mut c = replica.server.connect();
+    assert_eq!(c.ask("GET key"), "$2\r\n99\r\n");
+    assert_eq!(c.ask("SET key 100"), "+OK\r\n");
+    wait_until("the old primary to follow", || {
+        primary.connect().ask("GET key") == "$3\r\n100\r\n"
+    });
+}

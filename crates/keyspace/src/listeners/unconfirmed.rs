@@ -13,7 +13,8 @@
 //!      never for less.
 //!   2. An entry at or below the safe position counts as free: a lookup passes over it, and a new
 //!      entry may take its place.
-//!   3. Over [`KEYS_MAX`] entries that are not safe become a single position for all keys.
+//!   3. Over [`KEYS_MAX`] entries that are not safe become a single position for all keys; so do as
+//!      many changes of a single unit.
 //!
 //! Cost: a lookup takes a test of a bool while the mode is off, two comparisons while everything is
 //! safe; 16 bytes a key that is not safe, twice that while the table grows.
@@ -39,6 +40,7 @@ struct Place {
 enum Change {
     Key(u64),
     Database(DbIndex),
+    Everything,
 }
 
 /// See the module.
@@ -135,7 +137,12 @@ impl UnconfirmedKeys {
 
     /// A command has changed a key.
     pub(super) fn touch(&mut self, db: DbIndex, hash: u64) {
-        self.changes.push(Change::Key(mixed(db, hash)));
+        if self.changes.len() < KEYS_MAX {
+            self.changes.push(Change::Key(mixed(db, hash)));
+        } else {
+            self.changes.clear();
+            self.changes.push(Change::Everything);
+        }
     }
 
     /// A command has changed all keys of a database.
@@ -167,6 +174,7 @@ impl UnconfirmedKeys {
             match change {
                 Change::Key(hash) => self.insert(hash, position),
                 Change::Database(db) => self.set_database(db, position),
+                Change::Everything => self.everything = position,
             }
         }
         self.changes = changes;
@@ -322,6 +330,18 @@ mod tests {
         assert_eq!(met(&keys, DB, 1), 30);
         keys.set_safe(30);
         assert!(keys.is_empty() && !keys.has_met());
+    }
+
+    #[test]
+    fn a_unit_that_changes_very_many_keys_changes_everything() {
+        let mut keys = UnconfirmedKeys::default();
+        keys.begin(0);
+        for hash in 0..=KEYS_MAX as u64 {
+            keys.touch(DB, hash);
+        }
+        assert_eq!(keys.changes.len(), 1);
+        keys.commit(9);
+        assert_eq!(met(&keys, DbIndex(4), 77), 9);
     }
 
     #[test]

@@ -286,10 +286,13 @@ impl Engine {
         let (before, now_ms) = (replication.sync_writes.safe(), server.now.mono_ms);
         let changed = replication.sync_writes.judge(facts);
         let safe = replication.sync_writes.safe();
+        // While a hand-over waits for equal offsets nothing but writes may move them.
+        let may_append = server.gates.pause().is_none();
         if replication.sync_writes.has_unsafe() {
             replication.sends_at_once = true;
             let written = replication.sync_writes.written();
-            if replication.replicas.must_be_asked() && replication.sync_writes.asked_at < written {
+            let is_asked = replication.sync_writes.asked_at >= written;
+            if may_append && !is_asked && replication.replicas.must_be_asked() {
                 replication.sync_writes.asked_at = written;
                 replication.request_acks(&mut server.persist, &mut server.stream, &server.now);
             }
@@ -298,7 +301,7 @@ impl Engine {
             keyspace.unconfirmed.set_safe(safe);
             server.release_replies();
         }
-        if let Some(safe) = server.replication.sync_writes.take_note(now_ms) {
+        if may_append && let Some(safe) = server.replication.sync_writes.take_note(now_ms) {
             server.note_safe(safe);
         }
         if changed {
