@@ -206,6 +206,12 @@ impl Quorum {
         }
         let newest = all.newest().ok_or(ChangeError::NotLeading)?;
         let next = newest.changed(change, node)?;
+        if let Change::Add(member) | Change::AddAndSet(member, _) = change
+            && !leadership.has_caught_up(&member.id)
+        {
+            // A member that never joined could not promise anything, and the group may need it.
+            return Err(ChangeError::NotLinked);
+        }
         if let Change::Set(acknowledgements) = change {
             self.settings.acknowledgements = *acknowledgements;
         }
@@ -237,8 +243,10 @@ impl Quorum {
         let wanted = self.settings.acknowledgements;
         let is_large = newest.members.len() > self.settings.replicas_wanted();
         let may_add = |(id, replica): &(&NodeId, &LinkedReplica)| {
-            let has_all = replica.memory >= leadership.safe.max(1);
-            replica.is_eligible && has_all && !newest.has(**id) && replica.address.is_some()
+            replica.is_eligible
+                && leadership.has_caught_up(id)
+                && !newest.has(**id)
+                && replica.address.is_some()
         };
         let next = leadership
             .replicas

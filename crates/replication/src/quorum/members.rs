@@ -257,6 +257,9 @@ pub enum ChangeError {
     /// The node is a member, with this address.
     #[error("The node is a member already")]
     IsMember,
+    /// The new member is no replica of the leader, or lacks a part of the stream that is safe.
+    #[error("The new member must be a replica of this server that has all of the safe data")]
+    NotLinked,
     /// The node is no member.
     #[error("No such member")]
     NoMember,

@@ -74,6 +74,12 @@ pub(super) struct Leadership {
 }
 
 impl Leadership {
+    /// Whether a node is a replica of the leader and has all that is safe.
+    pub(super) fn has_caught_up(&self, node: &NodeId) -> bool {
+        let replica = self.replicas.get(node);
+        replica.is_some_and(|replica| replica.memory >= self.safe.max(1))
+    }
+
     pub fn new(ballot: Ballot, safe: ReplOffset, end: ReplOffset) -> Leadership {
         Leadership {
             ballot,
