@@ -141,7 +141,7 @@ impl World<'_> {
         let errors = self.run_inlined(origin, id, args, hashes);
         self.keyspace.effects.end_unit();
         if self.keyspace.effects.has_complete() | self.keyspace.unconfirmed.has_met() {
-            self.finish_unit(flags);
+            self.finish_unit(id);
         }
         UnitOutcome {
             failed: !errors.is_empty(),
@@ -151,7 +151,7 @@ impl World<'_> {
     /// The unit is over: its effects become part of the stream, and the reply needs what the unit
     /// wrote and met.
     #[inline(never)]
-    fn finish_unit(&mut self, flags: Flags) {
+    fn finish_unit(&mut self, id: usize) {
         let met = self.keyspace.unconfirmed.take_met();
         self.client.needs = self.client.needs.max(met);
         if !self.keyspace.effects.has_complete() {
@@ -161,6 +161,7 @@ impl World<'_> {
         let end = self.server.stream.offset();
         self.client.wrote_to = end;
         // A message that is not sent on is no write.
+        let flags = self.server.table.row(id).spec.flags;
         if self.server.replication.sync_writes.is_on() && !flags.contains(Flags::PUBSUB) {
             self.client.needs = end;
         }

@@ -62,8 +62,13 @@ fn give_to(handoff: &mut Handoff, reply: &mut Reply, max: usize) -> io::Result<u
 }
 
 impl Server {
-    /// How many of a client's pending bytes may leave now.
+    /// Whether all of a client's replies may leave now, and no client waits.
     #[inline]
+    fn may_send_all(&self, client: &Client) -> bool {
+        self.replies.is_empty() && self.needs_of(client) <= self.reply_limit()
+    }
+
+    /// How many of a client's pending bytes may leave now.
     fn sendable(&mut self, session: &Session, pending: usize) -> usize {
         let client = &session.client;
         let needs = self.needs_of(client);
@@ -124,16 +129,10 @@ impl Loop {
         }
         let sent = if session.client.flags.contains(ClientFlags::CLOSE_ASAP) {
             SendOutcome::Stuck
+        } else if self.engine.server.may_send_all(&session.client) {
+            self.flush(&mut session, share, usize::MAX)
         } else {
-            let pending = session.reply.pending_len();
-            let sendable = self.engine.server.sendable(&session, pending);
-            let sent = self.flush(&mut session, share, sendable);
-            let left = session.reply.pending_len();
-            self.engine
-                .server
-                .replies
-                .sent(id, pending.saturating_sub(left));
-            sent
+            self.flush_in_part(&mut session, share)
         };
         let server = &mut self.engine.server;
         match sent {
@@ -150,6 +149,19 @@ impl Loop {
             queue_if_ready(&mut session, &mut server.turn);
         }
         server.clients.put_back(session);
+    }
+
+    /// Sends the part of a client's replies that may leave, at most its share.
+    #[cold]
+    #[inline(never)]
+    fn flush_in_part(&mut self, session: &mut Session, share: usize) -> SendOutcome {
+        let pending = session.reply.pending_len();
+        let sendable = self.engine.server.sendable(session, pending);
+        let sent = self.flush(session, share, sendable);
+        let taken = pending.saturating_sub(session.reply.pending_len());
+        let replies = &mut self.engine.server.replies;
+        replies.sent(session.client.id, taken);
+        sent
     }
 
     /// Sends a client's replies, at most its share of them and `sendable` bytes.
