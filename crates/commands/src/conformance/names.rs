@@ -59,6 +59,7 @@ const OTHER_WORDS: &[(&str, &str, &str)] = &[
     ("observe/metrics/fields.rs", "debug", "a section of INFO"),
     ("observe/metrics/fields.rs", "memory", "a section of INFO"),
     ("observe/metrics/fields.rs", "sentinel", "a section of INFO"),
+    ("observe/metrics/health.rs", "script", "a finding's code"),
     ("observe/metrics/health.rs", "shutdown", "a finding's code"),
     ("observe/verdict.rs", "cluster", "a section of INFO"),
     ("observe/verdict.rs", "latency", "a finding's code"),

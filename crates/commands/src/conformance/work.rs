@@ -75,6 +75,8 @@ const ONE_VALUE: &[&str] = &[
     "bf.reserve",
     "bf.rotate",
     "cf.reserve",
+    "cms.initbydim",
+    "cms.initbyprob",
     "tdigest.create",
     "ts.add",
     "ts.alter",

@@ -322,8 +322,8 @@ mod tests {
         let (head, lines) = text.split_once("\r\n").expect("a head");
         let announced: usize = head[1..].parse().expect("a number");
         assert!(lines.starts_with("$14\r\npeak.allocated\r\n:"), "{text}");
-        // The database's inner map has two more names.
-        assert_eq!(text.matches("\r\n$").count(), announced + 2, "{text}");
+        // The database's inner map has three more names.
+        assert_eq!(text.matches("\r\n$").count(), announced + 3, "{text}");
         for line in ["clients.normal.shared\r\n:", "clients.normal.unshared\r\n:"] {
             assert!(text.contains(line), "{line}");
         }

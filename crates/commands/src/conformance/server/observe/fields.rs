@@ -31,6 +31,14 @@ fn every_row_is_a_field_of_info() {
         "aof_damaged",
         "loading_",
         "sentinel_",
+        // While `min-sync-replicas` is on.
+        "sync_min_",
+        "sync_good_",
+        "sync_safe_",
+        "sync_unsafe_",
+        "sync_held_",
+        "sync_timeouts",
+        "sync_refused_",
         // CLUSTER INFO's, of a node of a cluster.
         "cluster_s",
         "cluster_known_nodes",
