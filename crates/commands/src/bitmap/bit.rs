@@ -26,10 +26,11 @@ fn setbit(call: &mut Call<'_>) -> CommandResult {
         Some(bit @ (0 | 1)) => bit as u8,
         _ => return Err(NOT_A_BIT),
     };
-    let place = call.db.place(key);
+    let mut place = call.db.place(key);
+    place.unpack()?;
     let len_before = place.string()?.map_or(0, |text| text.len());
     let at = (offset / 8) as usize;
-    let text = place.grow(at + 1)?;
+    let text = place.grow(at + 1);
     let shift = 7 - offset % 8;
     let before = text[at] >> shift & 1;
     if before != bit || text.len() > len_before {

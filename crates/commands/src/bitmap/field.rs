@@ -190,9 +190,10 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
         return read(call, &operations);
     };
     let key = call.args.at(1);
-    let place = call.db.place(key);
+    let mut place = call.db.place(key);
+    place.unpack()?;
     let len_before = place.string()?.map_or(0, |text| text.len());
-    let text = place.grow(end)?;
+    let text = place.grow(end);
     let grew = text.len() > len_before;
     call.reply.array(operations.len());
     let mut changes = 0;

@@ -43,7 +43,7 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
     if let Some((text, RegisterForm::Dense)) = old {
         // A HyperLogLog with many elements rarely changes, and reading is cheaper than writing.
         if let Some(first) = elements.iter().position(|element| raises(text, element)) {
-            let hll = place.grow(DENSE_BYTES)?;
+            let hll = place.grow(DENSE_BYTES);
             let changing = elements.from(first);
             let added = changing.iter().filter(|element| add_dense(hll, element));
             updated = added.count();
@@ -66,7 +66,7 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
         updated += usize::from(is_new);
         if updated > 0 {
             invalidate(&mut hll);
-            store(place, &hll)?;
+            store(place, &hll);
         }
     }
     if updated > 0 {

@@ -54,7 +54,7 @@ fn pfcount(call: &mut Call<'_>) -> CommandResult {
         Some(cardinality) => cardinality,
         None => {
             let (cardinality, len) = (count(hll).map_err(damaged)?, hll.len());
-            set_cached(place.grow(len)?, cardinality);
+            set_cached(place.grow(len), cardinality);
             // A reader that changes the string: the command is propagated, but no event is sent.
             call.db.changed_silently(key);
             cardinality
@@ -122,7 +122,7 @@ fn pfmerge(call: &mut Call<'_>) -> CommandResult {
     place.unpack()?;
     let old = place.string()?.map(check).transpose()?;
     if let Some((_, RegisterForm::Dense)) = old {
-        let hll = place.grow(DENSE_BYTES)?;
+        let hll = place.grow(DENSE_BYTES);
         union.pack(hll);
         invalidate(hll);
     } else {
@@ -134,7 +134,7 @@ fn pfmerge(call: &mut Call<'_>) -> CommandResult {
             union.raise_all(&mut hll, bytes_max).map_err(damaged)?;
         }
         invalidate(&mut hll);
-        store(place, &hll)?;
+        store(place, &hll);
     }
     // The event is that of a PFADD.
     call.db.changed(key, Class::STRING, "pfadd");

@@ -39,7 +39,7 @@ fn pfdebug(call: &mut Call<'_>) -> CommandResult {
         registers.merge(hll).map_err(damaged)?;
         if sparse {
             let dense = to_dense(hll).map_err(damaged)?;
-            store(place, &dense)?;
+            store(place, &dense);
             call.db.changed_silently(key);
         }
         call.reply.array(registers.values().len());
@@ -56,7 +56,7 @@ fn pfdebug(call: &mut Call<'_>) -> CommandResult {
     } else if call.args.is(1, "TODENSE") {
         if sparse {
             let dense = to_dense(hll).map_err(damaged)?;
-            store(place, &dense)?;
+            store(place, &dense);
             call.db.changed_silently(key);
         }
         call.reply.int(sparse.into());

@@ -14,7 +14,7 @@ mod debug;
 use russet_command::CommandError;
 use russet_encodings::hyperloglog::{Damage, RegisterForm, form};
 use russet_keyspace::{NewValue, Place, Str};
-use russet_server::{CommandResult, Spec};
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     add::PFADD,
@@ -42,11 +42,12 @@ fn check(text: Str<'_>) -> Result<(&[u8], RegisterForm), CommandError> {
     }
 }
 
-/// Stores another HyperLogLog in a key, in place if the length is the same.
-fn store(place: Place<'_, '_, '_>, hll: &[u8]) -> CommandResult {
+/// Stores another HyperLogLog in a key, in place if the length is the same. Must not be called for
+/// a packed string.
+fn store(place: Place<'_, '_, '_>, hll: &[u8]) {
     match place.string() {
         Ok(Some(Str::Bytes(old))) if old.len() == hll.len() => {
-            place.grow(hll.len())?.copy_from_slice(hll);
+            place.grow(hll.len()).copy_from_slice(hll);
         }
         _ => {
             let value = NewValue::Bytes {
@@ -56,5 +57,4 @@ fn store(place: Place<'_, '_, '_>, hll: &[u8]) -> CommandResult {
             place.modify_string(value);
         }
     }
-    Ok(())
 }

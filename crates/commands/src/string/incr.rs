@@ -2,7 +2,7 @@
 
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use russet_keyspace::{Class, NewValue};
+use russet_keyspace::{Class, NewValue, Str};
 use russet_server::{Call, CommandResult, Spec};
 
 const COUNTER: Spec = Spec {
@@ -69,6 +69,7 @@ fn add(call: &mut Call<'_>, by: i64) -> CommandResult {
     let mut place = call.db.place(key);
     let old = match place.string()? {
         None => 0,
+        Some(Str::Int(n)) => n,
         Some(text) => text.to_int()?.ok_or(CommandError::NotAnInteger)?,
     };
     let new = old.checked_add(by).ok_or(CommandError::IncrOverflow)?;

@@ -15,7 +15,7 @@ use russet_command::{
     Access, Arity, BeginSearch, Category, CommandError, Flags, KeyExtent, KeySpec,
 };
 use russet_keyspace::{Class, Expiry, NewValue};
-use russet_resp::Args;
+use russet_resp::{Args, Reply};
 use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const MGET: Spec = Spec {
@@ -34,13 +34,21 @@ pub(super) const MGET: Spec = Spec {
 fn mget(call: &mut Call<'_>) -> CommandResult {
     call.reply.array(call.args.len() - 1);
     for key in call.args.from(1).iter() {
-        match call.db.reply_string(key, call.reply) {
-            Ok(true) => {}
-            Err(damaged @ CommandError::DamagedValue) => call.reply.error(&damaged),
-            Ok(false) | Err(_) => call.reply.null(),
+        let outcome = call.db.reply_string(key, call.reply);
+        if !matches!(outcome, Ok(true)) {
+            reply_missing(call.reply, outcome);
         }
     }
     Ok(())
+}
+
+/// The element of a key without a string: null, or the error of a damaged value.
+#[inline(never)]
+fn reply_missing(reply: &mut Reply, outcome: Result<bool, CommandError>) {
+    match outcome {
+        Err(damaged @ CommandError::DamagedValue) => reply.error(&damaged),
+        Ok(_) | Err(_) => reply.null(),
+    }
 }
 
 pub(super) const MSET: Spec = Spec {

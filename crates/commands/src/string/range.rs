@@ -98,14 +98,15 @@ fn setrange(call: &mut Call<'_>) -> CommandResult {
     let offset =
         u64::try_from(offset).map_err(|_| CommandError::Text("ERR offset is out of range"))?;
     let max = call.string_max();
-    let place = call.db.place(key);
+    let mut place = call.db.place(key);
+    place.unpack()?;
     let old = place.string()?.map_or(0, |text| text.len());
     if value.is_empty() {
         call.reply.int(old as i64);
         return Ok(());
     }
     let end = check_length(max, offset, value.len())?;
-    let text = place.grow(end)?;
+    let text = place.grow(end);
     text[offset as usize..end].copy_from_slice(value);
     let len = text.len();
     call.db.changed(key, Class::STRING, "setrange");
@@ -128,7 +129,8 @@ pub(super) const APPEND: Spec = Spec {
 fn append(call: &mut Call<'_>) -> CommandResult {
     let [_, key, value] = call.args.exactly();
     let max = call.string_max();
-    let place = call.db.place(key);
+    let mut place = call.db.place(key);
+    place.unpack()?;
     let Some(old) = place.string()?.map(|text| text.len()) else {
         place.set_string(NewValue::argument(call.args, 2), Expiry::Clear);
         call.db.changed(key, Class::STRING, "append");
@@ -136,7 +138,7 @@ fn append(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     let end = check_length(max, old as u64, value.len())?;
-    place.grow(end)?[old..].copy_from_slice(value);
+    place.grow(end)[old..].copy_from_slice(value);
     call.db.changed(key, Class::STRING, "append");
     call.reply.int(end as i64);
     Ok(())

@@ -150,20 +150,17 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
     }
 
     /// The bytes of the existing string, or of a new string, extended with zeros to at least `len`;
-    /// it reports as `raw` from now on. Must not be called for another type.
-    ///
-    /// # Errors
-    /// [`CommandError::DamagedValue`], of a packed string only.
-    pub fn grow(mut self, len: usize) -> Result<&'d mut [u8], CommandError> {
-        self.unpack()?;
+    /// it reports as `raw` from now on. Must not be called for another type, nor for a packed
+    /// string ([`Place::unpack`]).
+    pub fn grow(self, len: usize) -> &'d mut [u8] {
         let Some(found) = self.found else {
             let value = NewValue::Zeros(len);
             let entry = self.db.insert_new(self.hash, self.key, None, value);
-            return Ok(entry.string_mut().expect("just made"));
+            return entry.string_mut().expect("just made");
         };
         let old = found.entry.string().expect("a string is there").len();
         let database = self.db.database_mut();
-        Ok(database.grow_string(self.hash, found, len.max(old)))
+        database.grow_string(self.hash, found, len.max(old))
     }
 
     /// Changes an integer in place; `false`: the value is no integer.

@@ -382,7 +382,9 @@ mod tests {
                 } else if n % 3 == 1 {
                     db.set_string(&other, NewValue::text(b"short"), Expiry::Keep);
                 } else {
-                    let room = db.place(&other).grow(5000).expect("whole");
+                    let mut place = db.place(&other);
+                    place.unpack().expect("whole");
+                    let room = place.grow(5000);
                     assert!(room.starts_with(session(n).as_bytes()) && room.len() == 5000);
                 }
             }
@@ -442,7 +444,13 @@ mod tests {
                 match n % 4 {
                     0 => _ = k.pack_all(&PackRule::ALL),
                     1 => _ = k.unpack_all(),
-                    2 => _ = k.db(DB).place(&key(n * 3 % 400)).grow(2000).expect("whole"),
+                    2 => {
+                        let mut db = k.db(DB);
+                        let name = key(n * 3 % 400);
+                        let mut place = db.place(&name);
+                        place.unpack().expect("whole");
+                        place.grow(2000);
+                    }
                     _ => k.db(DB).set_string(
                         &key(n * 7 % 400),
                         NewValue::text(b"new"),

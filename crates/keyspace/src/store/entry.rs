@@ -868,11 +868,9 @@ impl Entry {
     /// Prefetches the beginning of a value outside the entry.
     #[inline]
     pub(crate) fn prefetch_value(self) {
-        let is_inside = match self.encoding() {
-            Encoding::Int | Encoding::Embstr => true,
-            Encoding::Packed => self.byte(1) & FLAG_APART == 0,
-            _ => false,
-        };
+        let encoding = self.encoding();
+        let is_inside = matches!(encoding, Encoding::Int | Encoding::Embstr)
+            || encoding == Encoding::Packed && self.byte(1) & FLAG_APART == 0;
         if !is_inside {
             let address = self.u64_at(self.value_at()) as usize & !7;
             prefetch(address);
