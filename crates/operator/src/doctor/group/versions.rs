@@ -16,7 +16,7 @@ use crate::doctor::report::list;
 use russet_base::finding::Finding;
 
 /// The highest version that russet reads.
-const RUSSET_READS: u32 = 16;
+const RUSSET_READS: u32 = 17;
 
 /// A server's kind, with major and minor version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
