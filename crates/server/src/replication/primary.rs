@@ -140,7 +140,11 @@ impl Server {
         }
         self.replication.syncs.full += 1;
         self.acl.becomes_link(client, ClientFlags::REPLICA);
+        let main = main.and_then(|main| self.replication.replicas.get(main));
+        let main_knows_undo = main.is_some_and(|main| main.facts.flush_undo);
         let replica = self.replication.replicas.introduce(client.id, now_ms);
+        // The second link announces less than the main link, and reads the same snapshots.
+        replica.facts.flush_undo |= main_knows_undo;
         replica.is_mute = matches!(asked, SyncRequest::Sync);
         replica.received_ms = now_ms;
         replica.state = ReplicaState::Waits(SnapshotWait {
