@@ -44,12 +44,14 @@ fn incrby(call: &mut Call<'_>) -> CommandResult {
         number(at)?;
     }
     let mut is_changed = false;
+    let mut applied = vec![call.args.at(0), key];
     call.reply.array(pairs.len() / 2);
     for at in (0..pairs.len()).step_by(2) {
         let n = number(at + 1)?;
         match sketch.add(pairs.at(at), n) {
             Ok(estimate) => {
                 is_changed |= n != 0;
+                applied.extend([pairs.at(at), pairs.at(at + 1)]);
                 call.reply.int(estimate as i64);
             }
             Err(ChangeError::Overflow) => call.reply.error(&OVERFLOW),
@@ -59,6 +61,10 @@ fn incrby(call: &mut Call<'_>) -> CommandResult {
     drop(sketch);
     if is_changed {
         call.db.changed(key, Class::MODULE, call.name);
+        if applied.len() < call.args.len() {
+            // Replicas and logs would take an error in a reply for a sign of other data.
+            call.rewrite_each(applied.into_iter());
+        }
     }
     Ok(())
 }
