@@ -13,7 +13,8 @@
 //!
 //! Invariants
 //!   1. Positions of a client's segments do not decrease.
-//!   2. A client with a segment is in the queue, at the segment's position or at a later one.
+//!   2. A client with a segment is in the queue once, at the position of its first segment or at a
+//!      later one.
 //!
 //! Cost: nothing for a client whose replies are safe while no client waits; a lookup in a map and
 //! 24 bytes for each client and turn that wait.
@@ -38,6 +39,8 @@ struct ReplySegments {
     /// Bytes at the front that may leave.
     free: usize,
     segments: VecDeque<Segment>,
+    /// The queue has the client, at the position of a segment.
+    is_queued: bool,
 }
 
 impl ReplySegments {
@@ -134,7 +137,6 @@ impl WaitingReplies {
                 needs: last.max(needs),
                 since_ms: now_ms,
             });
-            self.queue_up(id, last.max(needs));
         } else if pending > known {
             let bytes = pending - known;
             match judged.segments.back_mut() {
@@ -146,7 +148,6 @@ impl WaitingReplies {
                         needs,
                         since_ms: now_ms,
                     });
-                    self.queue_up(id, needs);
                 }
             }
         }
@@ -155,9 +156,14 @@ impl WaitingReplies {
         };
         judged.free_up_to(safe);
         let free = judged.free;
-        if judged.segments.is_empty() {
+        let Some(front) = judged.segments.front() else {
             self.by_client.remove(&id);
             return usize::MAX;
+        };
+        // The safe position of the log may fall again, so a client that was released waits anew.
+        let needs = front.needs;
+        if !std::mem::replace(&mut judged.is_queued, true) {
+            self.queue_up(id, needs);
         }
         free
     }
@@ -184,12 +190,17 @@ impl WaitingReplies {
     }
 
     /// A client that may be sent more, now that the stream is safe up to `safe`; `None`: no more.
-    pub fn release(&mut self, safe: ReplOffset) -> Option<ClientId> {
-        let (needs, _) = self.queue.front()?;
-        if *needs > safe {
+    /// Positions beyond `end`, the end of the stream, are of a history that was replaced.
+    pub fn release(&mut self, safe: ReplOffset, end: ReplOffset) -> Option<ClientId> {
+        let (needs, id) = *self.queue.front()?;
+        if needs > safe && needs <= end {
             return None;
         }
-        self.queue.pop_front().map(|(_, id)| id)
+        self.queue.pop_front();
+        if let Some(judged) = self.by_client.get_mut(&id) {
+            judged.is_queued = false;
+        }
+        Some(id)
     }
 
     /// Takes the replies whose first segments wait since `before_ms` or longer, in the order of
@@ -231,7 +242,7 @@ mod tests {
     const ID: ClientId = ClientId(7);
 
     fn released(waiting: &mut WaitingReplies, safe: ReplOffset) -> Vec<ClientId> {
-        std::iter::from_fn(|| waiting.release(safe)).collect()
+        std::iter::from_fn(|| waiting.release(safe, 1000)).collect()
     }
 
     #[test]
@@ -260,6 +271,25 @@ mod tests {
         waiting.sendable(ClientId(8), 5, 30, (0, 0));
         assert_eq!(released(&mut waiting, 89), []);
         assert_eq!(released(&mut waiting, 90), [ID, ClientId(8)]);
+    }
+
+    /// A log that begins another file is safe up to less for a moment: the client was forgotten.
+    #[test]
+    fn a_client_that_was_released_too_early_is_released_again() {
+        let mut waiting = WaitingReplies::default();
+        waiting.sendable(ID, 10, 50, (40, 0));
+        assert_eq!(released(&mut waiting, 50), [ID]);
+        assert_eq!(waiting.sendable(ID, 10, 50, (45, 1)), 0);
+        assert_eq!(released(&mut waiting, 50), [ID]);
+        assert_eq!(waiting.sendable(ID, 10, 50, (50, 2)), usize::MAX);
+    }
+
+    #[test]
+    fn positions_of_a_replaced_history_hold_no_client() {
+        let mut waiting = WaitingReplies::default();
+        waiting.sendable(ID, 10, 5000, (40, 0));
+        waiting.sendable(ClientId(8), 10, 60, (40, 0));
+        assert_eq!(released(&mut waiting, 60), [ID, ClientId(8)]);
     }
 
     #[test]

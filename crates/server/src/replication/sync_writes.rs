@@ -146,7 +146,8 @@ impl Server {
     /// The replies that are safe by now leave in this turn.
     pub(crate) fn release_replies(&mut self) {
         let limit = self.reply_limit();
-        while let Some(id) = self.replies.release(limit) {
+        let end = self.stream.offset();
+        while let Some(id) = self.replies.release(limit, end) {
             if let Some(session) = self.clients.take(id) {
                 self.put_back(session);
             }
