@@ -165,13 +165,13 @@ fn no_crash_makes_a_full_sync_necessary() {
 }
 
 #[test]
-fn whoever_shows_a_write_waits_for_the_replica() {
+fn replies_that_show_a_write_wait_for_the_replica() {
     if Extent::wanted().is_none() {
         return;
     }
     for kind in [Kind::Russet, Kind::Redis80, Kind::Valkey91] {
         if kind.program_for("a sync replica").is_some() {
-            synchronous::whoever_shows_a_write_waits(kind);
+            synchronous::replies_that_show_a_write_wait(kind);
         }
     }
 }

@@ -222,7 +222,7 @@ pub use listeners::watch::{WatchList, Watchers};
 pub use passes::defrag::Walk;
 pub(crate) use passes::lazyfree::LazyFree;
 pub use passes::lazyfree::{Cause, FEW, LazyfreeCauses, LongestRemovals};
-pub use passes::pack::{PackRule, PackedFigures, Packing};
+pub use passes::pack::{PackRule, PackState, PackedFigures};
 pub use passes::pass::{Saver, Slice};
 pub use passes::set_aside::PendingFlush;
 pub use slots::dropped::DropProgress;
@@ -308,7 +308,7 @@ pub struct Keyspace {
     /// Frees large values off the loop.
     pub lazyfree: LazyFree,
     /// The dictionaries of this keyspace's packed values.
-    pub packing: Packing,
+    pub packing: PackState,
     /// Slots dropped as a whole, being freed.
     dropped: slots::dropped::DroppedSlots,
     /// Databases that flushes have set aside.
@@ -378,7 +378,7 @@ impl Keyspace {
             limits: Limits::default(),
             dialect: Dialect::default(),
             lazyfree: LazyFree::new(),
-            packing: Packing::default(),
+            packing: PackState::default(),
             dropped: slots::dropped::DroppedSlots::default(),
             aside: passes::set_aside::FlushedData::default(),
             hidden: None,

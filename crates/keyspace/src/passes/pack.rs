@@ -87,14 +87,14 @@ pub struct PackedFigures {
 
 /// The dictionaries of a keyspace's packed values, and what packs them on the loop.
 #[derive(Default)]
-pub struct Packing {
+pub struct PackState {
     /// Trained dictionaries, the newest last.
     dictionaries: Vec<Arc<PackDictionary>>,
     /// Packs with the newest dictionary.
     packer: Option<Box<Packer>>,
 }
 
-impl Packing {
+impl PackState {
     /// The figures of all packed values. O(dictionaries).
     pub fn figures(&self) -> PackedFigures {
         let empty = PackDictionary::of(0);

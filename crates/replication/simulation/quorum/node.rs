@@ -55,7 +55,7 @@ impl Entry {
 pub enum EndCause {
     /// It is killed: the kernel keeps what it has written.
     Kill,
-    /// The power fails: what was not synced is lost.
+    /// The power fails: bytes that were not synced are lost.
     Power,
     /// The disk is lost, too: the node comes back as another.
     Disk,

@@ -1,8 +1,8 @@
 //! The machine: its state, the events of its host, the reports of its server.
 //!
-//! Each event begins with the server's stream as it is then, and ends with the consequences: who is
-//! clean, how much is safe, whether the file is to be saved. Actions that show a promise wait for
-//! the save; if it fails they are dropped.
+//! Each event begins with the server's stream as it is then, and ends with the consequences:
+//! whether the node is clean, how much is safe, whether the file is to be saved. Actions that show
+//! a promise wait for the save; if it fails they are dropped.
 
 use std::collections::VecDeque;
 
@@ -451,7 +451,7 @@ impl Quorum {
         self.tell(Order::Answer(peer, Answer::Promise(report)));
     }
 
-    /// The facts that decide who has the longest stream.
+    /// The facts that decide which node has the longest stream.
     pub(super) fn own_report(&self) -> SealReport {
         SealReport {
             node: self.node(),

@@ -200,7 +200,7 @@ impl Word {
     }
 }
 
-/// A promise, and the facts that decide who has the longest stream.
+/// A promise, and the facts that decide which node has the longest stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealReport {
     /// The node that promises. Its address may have been another's.

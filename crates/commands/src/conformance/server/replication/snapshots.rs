@@ -305,7 +305,7 @@ fn the_version_is_the_lowest_that_both_can_take() {
     assert_eq!(of(&t, redis(15)), (12, RdbOrigin::Redis));
     t.run("ARSET a 0 x");
     assert_eq!(of(&t, redis(15)), (14, RdbOrigin::Redis));
-    // A mark is no data: whoever does not read it gets the same as before.
+    // A mark is no data: a server that does not read it gets the same as before.
     t.run("BLESS SET h NO-EVICT");
     assert_eq!(of(&t, redis(15)), (14, RdbOrigin::Redis));
     assert_eq!(of(&t, redis(16)), (16, RdbOrigin::Redis));
