@@ -21,6 +21,10 @@ const EXEMPT: &[(&str, &str)] = &[
     ("debug", "an administrator's tool"),
     ("info", "figures, not data"),
     ("memory", "figures, not data"),
+    (
+        "lastsave",
+        "a time, which differs by when a database was made",
+    ),
     ("latency", "figures, not data"),
     ("hotkeys", "figures, not data"),
     ("client", "connections and their figures"),
