@@ -353,10 +353,11 @@ impl Server {
         let holds = pause.is_some()
             || !gates.held_slots.is_empty()
             || gates.log_is_full
-            || gates.awaits_replicas;
+            || self.replication.sync_writes.delays_writes();
         state.set(GateState::PAUSED, holds);
         state.set(GateState::PAUSED_ALL, pause.is_some_and(|pause| pause.all));
-        state.set(GateState::LOST_REPLICAS, gates.lost_replicas);
+        let is_lost = self.replication.sync_writes.is_lost();
+        state.set(GateState::LOST_REPLICAS, is_lost);
         state |= role_state(&self.replication, &self.config, &self.now);
         let snapshots = &self.persist.snapshots;
         let unsaved = snapshots.writers.guards_large() || snapshots.writers.holds_all();

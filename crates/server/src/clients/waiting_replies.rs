@@ -101,22 +101,7 @@ impl WaitingReplies {
 
     /// How many of a client's `pending` bytes may leave, while the stream is safe up to `safe`;
     /// `needs`: what the bytes need that were appended since the last call.
-    #[inline]
     pub fn sendable(
-        &mut self,
-        id: ClientId,
-        pending: usize,
-        needs: ReplOffset,
-        (safe, now_ms): (ReplOffset, u64),
-    ) -> usize {
-        if needs <= safe && self.by_client.is_empty() {
-            return usize::MAX;
-        }
-        self.judge(id, pending, needs, (safe, now_ms))
-    }
-
-    #[cold]
-    fn judge(
         &mut self,
         id: ClientId,
         pending: usize,

@@ -108,15 +108,20 @@ impl Server {
 
     #[cold]
     fn append_note(&mut self, note: Note<'_>) {
+        self.append_ping(&note.text());
+        self.persist.aof.has_noted();
+        self.changes.received(note, self.stream.offset());
+    }
+
+    /// Appends a PING with a message, which replicas and the log keep and pass over.
+    pub(super) fn append_ping(&mut self, message: &[u8]) {
         let mut bytes = Vec::new();
-        write_request(&mut bytes, [&b"PING"[..], &note.text()].into_iter());
+        write_request(&mut bytes, [&b"PING"[..], message].into_iter());
         // The line about a flush belongs to the unit that follows.
         let aside = self.persist.aof.flushed_aside_ms.take();
         self.persist
             .append_stream(&mut self.stream, &self.now, &bytes, &bytes, 0);
         self.persist.aof.flushed_aside_ms = aside;
-        self.persist.aof.has_noted();
-        self.changes.received(note, self.stream.offset());
     }
 
     /// With the change stream on: opens the backlog, and keeps the changes that consumers have not

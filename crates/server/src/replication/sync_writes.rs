@@ -25,7 +25,6 @@ use russet_config::SyncReads;
 use russet_keyspace::{ClientId, Keyspace};
 use russet_replication::quorum::QuorumNote;
 use russet_replication::{ReplOffset, Stream};
-use russet_resp::write_request;
 
 /// Asks a replica of Redis or Valkey for an acknowledgement; a replica of russet acknowledges each
 /// turn from then on.
@@ -130,16 +129,11 @@ impl Server {
     }
 
     fn sync_state_changed(&mut self) {
-        let sync = &self.replication.sync_writes;
-        let (delays, is_lost) = (sync.delays_writes(), sync.state() == SyncState::Lost);
-        let changed = self.gates.awaits_replicas != delays;
-        self.gates.awaits_replicas = delays;
-        self.gates.lost_replicas = is_lost;
-        if changed && !delays || is_lost {
+        if self.replication.sync_writes.delays_writes() {
+            self.update_interest();
+        } else {
             // Commands that waited run, or are refused.
             self.pause_changed();
-        } else {
-            self.update_interest();
         }
     }
 
@@ -188,7 +182,7 @@ impl Server {
         }
     }
 
-    /// This server ceases to be the primary: whoever waits learns that the outcome is unknown.
+    /// This server ceases to be the primary: clients that wait learn that the outcome is unknown.
     pub(crate) fn depose_sync_writes(&mut self) {
         if self.replication.sync_writes.is_on() {
             let waiting = self.replies.take_all();
@@ -201,7 +195,7 @@ impl Server {
         let sync = &mut self.replication.sync_writes;
         sync.counts.refused += 1;
         let replicas = &self.replication.replicas;
-        too_few(replicas.sync_replicas_at(sync.written()), sync.needed())
+        too_few(replicas.that_acked(sync.written()), sync.needed())
     }
 
     /// At the end of a replica's turn: sends the primary our position, if it wants that each turn
@@ -229,11 +223,7 @@ impl Server {
 impl Server {
     /// Notes in the stream which part of it is safe, for replicas that may be promoted.
     fn note_safe(&mut self, safe: ReplOffset) {
-        let note = QuorumNote::Safe(safe).text();
-        let mut request = Vec::with_capacity(64);
-        write_request(&mut request, [&b"PING"[..], &note].into_iter());
-        self.persist
-            .append_stream(&mut self.stream, &self.now, &request, &request, 0);
+        self.append_ping(&QuorumNote::Safe(safe).text());
     }
 }
 
@@ -330,7 +320,7 @@ impl Server {
         let sync = &self.replication.sync_writes;
         let replicas = &self.replication.replicas;
         let (needed, there) = (sync.needed(), replicas.sync_replicas());
-        let current = replicas.sync_replicas_at(sync.written());
+        let current = replicas.that_acked(sync.written());
         match sync.state() {
             SyncState::Off => {}
             SyncState::Forming => tracing::warn!(

@@ -263,10 +263,7 @@ impl Call<'_> {
             replicas,
             local,
         };
-        self.server.replication.asks_acks = true;
-        let waiting = &mut self.server.replication.awaiting_acks;
-        waiting.push(self.client.id);
-        self.block_until(until, timeout_ms, OnTimeout::Handler);
+        self.block_for_acks(until, timeout_ms);
     }
 
     /// Blocks the client until a replica has acknowledged the stream up to `offset`, or for
@@ -277,9 +274,14 @@ impl Call<'_> {
             replicas: 1,
             local: None,
         };
-        self.server.replication.asks_acks = true;
-        let waiting = &mut self.server.replication.awaiting_acks;
-        waiting.push(self.client.id);
+        self.block_for_acks(until, timeout_ms);
+    }
+
+    /// Asks the replicas for acknowledgements, and blocks the client for them.
+    fn block_for_acks(&mut self, until: Until, timeout_ms: u64) {
+        let replication = &mut self.server.replication;
+        replication.asks_acks = true;
+        replication.awaiting_acks.push(self.client.id);
         self.block_until(until, timeout_ms, OnTimeout::Handler);
     }
 

@@ -406,7 +406,7 @@ fn replicas(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop>
 /// last change is not acknowledged.
 #[inline]
 fn synced(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
-    if world.server.gates.lost_replicas {
+    if world.server.replication.sync_writes.is_lost() {
         refuse_unacknowledged(world, asked)
     } else {
         Ok(())
@@ -586,7 +586,8 @@ fn pause(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     }
     let pause = (server.gates.pause()).filter(|p| p.until_ms > server.now.mono_ms);
     let exempt = ClientFlags::REPLICA | ClientFlags::MONITOR | ClientFlags::FAKE;
-    let is_off = pause.is_none() && !server.gates.log_is_full && !server.gates.awaits_replicas;
+    let delays = server.gates.log_is_full || server.replication.sync_writes.delays_writes();
+    let is_off = pause.is_none() && !delays;
     if is_off || client.flags.intersects(exempt) {
         return Ok(());
     }

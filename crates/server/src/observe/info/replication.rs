@@ -143,7 +143,12 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
 fn write_sync_writes(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     let sync = &server.replication.sync_writes;
+    let keys = &from.keyspace.unconfirmed;
     if !sync.is_on() {
+        if keys.is_on() {
+            // Of a replica, as its primary has noted it.
+            to.field("sync_safe_offset", keys.safe());
+        }
         return;
     }
     to.fields(&[
@@ -156,7 +161,7 @@ fn write_sync_writes(from: &Source<'_>, to: &mut InfoWriter) {
         ("sync_safe_offset", &sync.safe()),
         ("sync_unsafe_bytes", &sync.unsafe_bytes()),
         ("sync_unsafe_ms", &sync.unsafe_ms(server.now.mono_ms)),
-        ("sync_unsafe_keys", &from.keyspace.unconfirmed.len()),
+        ("sync_unsafe_keys", &keys.len()),
         ("sync_held_clients", &server.replies.len()),
         ("sync_held_bytes", &server.replies.bytes()),
         ("sync_timeouts", &sync.counts.timeouts),

@@ -37,11 +37,6 @@ pub struct Gates {
     pub(crate) shuts_down: bool,
     /// The append only file's buffer is full, because the disk lags: writes wait.
     pub log_is_full: bool,
-    /// Too few replicas are there, or too many bytes are not safe (`min-sync-replicas`): writes
-    /// wait.
-    pub(crate) awaits_replicas: bool,
-    /// Too few replicas have acknowledged for too long: writes are refused.
-    pub(crate) lost_replicas: bool,
     /// Writes to these slots wait until another node has taken them over.
     pub(crate) held_slots: HeldSlots,
     /// Until when a failover that a replica has requested on the cluster's bus holds writes,
@@ -64,8 +59,6 @@ impl Default for Gates {
             fails_over: false,
             shuts_down: false,
             log_is_full: false,
-            awaits_replicas: false,
-            lost_replicas: false,
             held_slots: HeldSlots::default(),
             hands_over_until_ms: None,
         }

@@ -460,7 +460,7 @@ impl Replicas {
     }
 
     /// Replicas that are online and take the data, each once.
-    fn holders(&self) -> impl Iterator<Item = &Replica> {
+    pub(super) fn holders(&self) -> impl Iterator<Item = &Replica> {
         let holds = |r: &&Replica| r.is_online() && !r.facts.observer && !r.is_replaced;
         self.all.iter().filter(holds)
     }
@@ -476,13 +476,21 @@ impl Replicas {
     }
 
     /// The position that this many online replicas have acknowledged; 0: there are fewer.
-    /// O(replicas log replicas).
     pub fn acked_by(&self, replicas: usize) -> ReplOffset {
-        let acked = self.holders().filter(|r| r.is_confirmed).map(|r| r.acked);
-        let mut acked: Vec<ReplOffset> = acked.collect();
-        acked.sort_unstable_by(|a, b| b.cmp(a));
-        let last = replicas.checked_sub(1).and_then(|at| acked.get(at));
-        last.copied().unwrap_or(0)
+        self.position_of(replicas, |replica| replica.acked)
+    }
+
+    /// The highest `position` that this many online replicas have reached; 0: there are fewer.
+    /// O(replicas^2), of few, because it runs for each turn that brings an acknowledgement.
+    pub(super) fn position_of(
+        &self,
+        replicas: usize,
+        position: impl Fn(&Replica) -> ReplOffset,
+    ) -> ReplOffset {
+        let all = || self.holders().filter(|replica| replica.is_confirmed);
+        let has = |at: ReplOffset| all().filter(|r| position(r) >= at).count() >= replicas;
+        let positions = all().map(&position).filter(|at| has(*at));
+        positions.max().filter(|_| replicas > 0).unwrap_or(0)
     }
 
     /// Replicas that are online and have this position on disk.

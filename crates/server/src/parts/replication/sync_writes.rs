@@ -8,7 +8,7 @@
 //!     Off --> Forming --> Normal <--> Lost
 //!
 //! A write runs at once; its reply waits until the stream is safe up to the write's end
-//! (`clients::waiting_replies`), and so does the reply of whoever reads what it wrote
+//! (`clients::waiting_replies`), and so does the reply of each reader of what it wrote
 //! (`UnconfirmedKeys`). While too few replicas are there, or too many bytes wait, new writes wait
 //! before they run. After `sync-timeout` the state is `Lost`: writes and reads of data that is not
 //! safe are refused, because the wait has no known end.
@@ -22,7 +22,7 @@
 
 use std::collections::VecDeque;
 
-use crate::parts::replication::replicas::{Replica, Replicas};
+use crate::parts::replication::replicas::Replicas;
 use russet_config::{Config, SyncMedium};
 use russet_replication::ReplOffset;
 
@@ -39,8 +39,8 @@ pub enum SyncState {
     Forming,
     /// Writes run, and are answered once enough replicas have them.
     Normal,
-    /// Too few replicas have acknowledged for `sync-timeout`: writes, and reads of what is not
-    /// safe, are refused.
+    /// Too few replicas have acknowledged for `sync-timeout`: writes, and reads of data that is
+    /// not safe, are refused.
     Lost,
 }
 
@@ -93,7 +93,7 @@ pub struct SyncWrites {
     safe: ReplOffset,
     /// The end of the last write.
     written: ReplOffset,
-    /// When the stream grew to which end, of what is not safe.
+    /// When the stream grew to which end, of the part that is not safe.
     growth: VecDeque<Growth>,
     /// Since when too few replicas are there, monotonic milliseconds.
     short_since_ms: Option<u64>,
@@ -150,6 +150,12 @@ impl SyncWrites {
         oldest.map_or(0, |oldest| now_ms.saturating_sub(oldest.at_ms))
     }
 
+    /// Writes, and reads of data that is not safe, are refused.
+    #[inline]
+    pub fn is_lost(&self) -> bool {
+        self.state == SyncState::Lost
+    }
+
     /// New writes wait before they run.
     pub fn delays_writes(&self) -> bool {
         self.state == SyncState::Forming || self.is_full
@@ -178,13 +184,15 @@ impl SyncWrites {
     }
 
     /// The safe position that is due to be noted in the stream, if any: at most every
-    /// [`NOTE_MS`].
+    /// [`NOTE_MS`]. Not beyond the last write, because the acknowledgement of a note would be noted
+    /// in turn, for ever.
     pub fn take_note(&mut self, now_ms: u64) -> Option<ReplOffset> {
         let (last, at_ms) = self.noted;
-        let is_due = self.safe > last && now_ms.saturating_sub(at_ms) >= NOTE_MS;
+        let safe = self.safe.min(self.written);
+        let is_due = safe > last && now_ms.saturating_sub(at_ms) >= NOTE_MS;
         is_due.then(|| {
-            self.noted = (self.safe, now_ms);
-            self.safe
+            self.noted = (safe, now_ms);
+            safe
         })
     }
 
@@ -240,39 +248,25 @@ impl SyncWrites {
     }
 }
 
-/// Whether a replica's acknowledgements count: it takes the data, and this is its present link.
-fn counts(replica: &Replica) -> bool {
-    replica.is_online() && !replica.facts.observer && !replica.is_replaced
-}
-
 impl Replicas {
     /// Replicas whose acknowledgements count for `min-sync-replicas`.
     pub fn sync_replicas(&self) -> usize {
-        self.iter().filter(|r| counts(r) && r.is_confirmed).count()
+        self.holders()
+            .filter(|replica| replica.is_confirmed)
+            .count()
     }
 
-    /// Replicas among them that have the stream up to `position`.
-    pub(crate) fn sync_replicas_at(&self, position: ReplOffset) -> usize {
-        let has = |r: &&Replica| counts(r) && r.is_confirmed && r.acked >= position;
-        self.iter().filter(has).count()
-    }
-
-    /// The position that `needed` of these replicas have; 0: there are fewer. O(replicas^2), of
-    /// few.
+    /// The position that `needed` of these replicas have; 0: there are fewer.
     pub(crate) fn synced_by(&self, needed: usize, medium: SyncMedium) -> ReplOffset {
-        let position = |replica: &Replica| match medium {
-            SyncMedium::Memory => replica.acked,
-            SyncMedium::Disk => replica.acked_on_disk,
-        };
-        let all = || self.iter().filter(|r| counts(r) && r.is_confirmed);
-        let has = |at: ReplOffset| all().filter(|r| position(r) >= at).count() >= needed;
-        let positions = all().map(position).filter(|at| has(*at));
-        positions.max().unwrap_or(0)
+        match medium {
+            SyncMedium::Memory => self.acked_by(needed),
+            SyncMedium::Disk => self.position_of(needed, |replica| replica.acked_on_disk),
+        }
     }
 
     /// Whether a replica that counts acknowledges only when it is asked.
     pub(crate) fn must_be_asked(&self) -> bool {
-        self.iter().any(|r| counts(r) && !r.facts.acks_each_turn)
+        self.holders().any(|replica| !replica.facts.acks_each_turn)
     }
 }
 
@@ -340,6 +334,22 @@ mod tests {
         assert!(!sync.judge(facts(1, 160, 9000)));
         assert!(sync.judge(facts(1, 180, 9001)));
         assert_eq!(sync.state(), SyncState::Normal);
+    }
+
+    /// A note moved the end of the stream, its acknowledgement the safe position, and that was
+    /// noted: a stream at rest grew every 10 ms.
+    #[test]
+    fn a_safe_position_is_noted_once_and_a_note_is_none() {
+        let mut sync = SyncWrites::default();
+        sync.begin(1, 0, 0);
+        sync.wrote(100, 20);
+        sync.judge(facts(1, 100, 30));
+        assert_eq!(sync.take_note(30), Some(100));
+        sync.judge(facts(1, 140, 60));
+        assert_eq!(sync.take_note(60), None);
+        sync.wrote(200, 61);
+        sync.judge(facts(1, 200, 62));
+        assert_eq!(sync.take_note(62), Some(200));
     }
 
     #[test]
