@@ -402,6 +402,14 @@ directives! {
         "sync-window", memory(0, LONG_MAX), [], Works;
     sync_reads: SyncReads = SyncReads::Safe =>
         "sync-reads", choice, [], Works;
+    sync_quorum: bool = false =>
+        "sync-quorum", flag, [IMMUTABLE], Works;
+    sync_replicas: u32 = 0 =>
+        "sync-replicas", number(0, 31), [], Works;
+    sync_eligible: bool = true =>
+        "sync-eligible", flag, [], Works;
+    sync_takeover_timeout: u32 = 10_000 =>
+        "sync-takeover-timeout", number(1, INT_MAX), [], Works;
     replica_announce_ip: Text = Text::default() =>
         "replica-announce-ip" | "slave-announce-ip", text_or_unset, [], Works;
     replica_announce_port: u16 = 0 =>

@@ -37,6 +37,8 @@ pub enum Role {
     ClusterLink,
     /// A link to a node that slots come from or go to.
     MigrationLink,
+    /// A link to another member of a group with synchronous writes.
+    QuorumLink,
     /// A listening socket of the console.
     ConsoleListener,
     /// A connection of a page of the console.
@@ -46,7 +48,7 @@ pub enum Role {
 }
 
 impl Role {
-    const ALL: [Role; 13] = [
+    const ALL: [Role; 14] = [
         Role::Control,
         Role::Listener,
         Role::Client,
@@ -57,6 +59,7 @@ impl Role {
         Role::ClusterListener,
         Role::ClusterLink,
         Role::MigrationLink,
+        Role::QuorumLink,
         Role::ConsoleListener,
         Role::Console,
         Role::IoThreads,

@@ -475,6 +475,8 @@ impl<D: Dataset> Node<D> {
 
     fn carry_out(&mut self, now_ms: u64, order: Order) {
         match order {
+            // These servers are in no group, and do not introduce themselves to one.
+            Order::Introduced(_) => self.answer(now_ms, Answer::Accepted),
             Order::KeepAlive(link) => {
                 let upstream = self.upstream.as_ref();
                 if let Some(link) = upstream.map(|upstream| upstream.number(link)) {

@@ -49,6 +49,9 @@ pub struct Introduction {
     pub from: Option<Position>,
     /// A former primary asks the replica at the other end to take over (FAILOVER).
     pub failover: bool,
+    /// The request by which a node of a group introduces itself (`quorum::Word::Quorum`). The
+    /// server then decides whether the primary is followed.
+    pub quorum: Option<Vec<u8>>,
 }
 
 /// How the conversation ended.
@@ -96,6 +99,10 @@ enum HandshakeStage {
     Auth,
     /// The reply to a REPLCONF, which may be an error.
     Replconf,
+    /// The reply to the introduction of a node of a group.
+    Quorum,
+    /// The server's decision about that reply ([`Handshake::accept`]).
+    Decision,
     Psync,
 }
 
@@ -107,6 +114,8 @@ pub struct Handshake {
     awaits: VecDeque<HandshakeStage>,
     lines: Lines,
     log: Vec<(Level, String)>,
+    /// The reply to the introduction of a node of a group, until it is taken.
+    quorum_answer: Option<Vec<u8>>,
 }
 
 /// Appends a request.
@@ -135,6 +144,21 @@ impl Handshake {
             awaits: VecDeque::from([HandshakeStage::Pong]),
             lines: Lines::default(),
             log: Vec::new(),
+            quorum_answer: None,
+        }
+    }
+
+    /// The reply of the primary to the introduction of a node of a group, with its type byte,
+    /// once. [`Handshake::accept`] continues the conversation.
+    pub fn take_quorum_answer(&mut self) -> Option<Vec<u8>> {
+        self.quorum_answer.take()
+    }
+
+    /// The primary may be followed: asks for the stream.
+    pub fn accept(&mut self, out: &mut Vec<u8>) {
+        if self.awaits.front() == Some(&HandshakeStage::Decision) {
+            self.awaits.pop_front();
+            self.ask(out);
         }
     }
 
@@ -156,6 +180,9 @@ impl Handshake {
     ) -> Result<Option<HandshakeOutcome>, HandshakeError> {
         self.lines.push(bytes);
         while let Some(awaits) = self.awaits.front().copied() {
+            if awaits == HandshakeStage::Decision {
+                return Ok(None);
+            }
             let line = self.lines.take().map_err(|_| HandshakeError::Line)?;
             let Some(line) = line else {
                 return Ok(None);
@@ -194,6 +221,12 @@ impl Handshake {
                 }
                 Ok(None)
             }
+            HandshakeStage::Quorum => {
+                self.quorum_answer = Some(line.to_vec());
+                self.awaits.push_back(HandshakeStage::Decision);
+                Ok(None)
+            }
+            HandshakeStage::Decision => Ok(None),
             HandshakeStage::Psync => self.take_psync(line, out),
         }
     }
@@ -258,6 +291,10 @@ impl Handshake {
                 request(&[b"REPLCONF", b"set-cluster-node-id", id], out);
                 self.awaits.push_back(HandshakeStage::Replconf);
             }
+        }
+        if let Some(word) = &its.quorum {
+            out.extend_from_slice(word);
+            self.awaits.push_back(HandshakeStage::Quorum);
         }
     }
 
@@ -420,6 +457,31 @@ mod tests {
             assert_eq!(sent, wanted);
             assert_eq!(rest, b"\n$5\r\nREDIS");
         }
+    }
+
+    #[test]
+    fn a_node_of_a_group_waits_for_the_decision_before_it_asks() {
+        let mut out = Vec::new();
+        let quorum = Some(b"*1\r\n$6\r\nQUORUM\r\n".to_vec());
+        let introduction = Introduction {
+            quorum,
+            ..introduction()
+        };
+        let mut handshake = Handshake::begin(introduction, &mut out);
+        let replies = b"+PONG\r\n+OK\r\n+OK\r\n-SEALED 1 ?\r\n";
+        assert_eq!(handshake.receive(replies, &mut out), Ok(None));
+        assert!(out.ends_with(b"QUORUM\r\n"));
+        let answer = handshake.take_quorum_answer();
+        assert_eq!(answer.as_deref(), Some(&b"-SEALED 1 ?"[..]));
+        assert_eq!(handshake.receive(b"\n", &mut out), Ok(None));
+        assert_eq!(handshake.take_quorum_answer(), None);
+        handshake.accept(&mut out);
+        assert!(out.ends_with(b"$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n"));
+        let id = ReplId::random();
+        let reply = format!("+FULLRESYNC {id} 17\r\n");
+        let position = Position { id, offset: 17 };
+        let end = handshake.receive(reply.as_bytes(), &mut out);
+        assert_eq!(end, Ok(Some(HandshakeOutcome::FullSync(position))));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::backlog::Backlog;
 use super::change_stream::Cursors;
 use super::history::{History, Position, ReplId, ReplOffset};
 use super::marks::Mark;
+use super::quorum::{Lineage, QuorumNote};
 use russet_keyspace::{Audience, DbIndex, Unit};
 use russet_resp::write_request;
 
@@ -59,6 +60,8 @@ pub struct Stream {
     scratch: Vec<u8>,
     /// The cursors of the consumers of the stream.
     pub cursors: Cursors,
+    /// The facts of a group's notes in the stream; `None`: it has had no leader of a group.
+    pub lineage: Option<Box<Lineage>>,
 }
 
 impl Default for Stream {
@@ -75,6 +78,7 @@ impl Default for Stream {
             backlog: None,
             scratch: Vec::new(),
             cursors: Cursors::default(),
+            lineage: None,
         }
     }
 }
@@ -347,6 +351,17 @@ impl Stream {
         self.offset += bytes.len() as u64;
         if let Some(backlog) = &mut self.backlog {
             backlog.push(bytes);
+        }
+    }
+
+    /// A note of a group is in the stream, from `begin` to `end`.
+    pub fn note_group(&mut self, note: &QuorumNote, begin: ReplOffset, end: ReplOffset) {
+        // The first note of a group is of its members.
+        if matches!(note, QuorumNote::Members(_) | QuorumNote::Term { .. }) {
+            self.lineage.get_or_insert_default();
+        }
+        if let Some(lineage) = &mut self.lineage {
+            lineage.note(note, begin, end);
         }
     }
 

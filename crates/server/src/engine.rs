@@ -314,6 +314,7 @@ impl Server {
             self.primary_gone(keyspace, client);
         }
         self.replica_gone(client);
+        self.quorum_peer_gone(keyspace, client.id);
         self.changes.drop_reader(client.id);
     }
 
@@ -478,7 +479,8 @@ impl Server {
 fn role_state(replication: &Replication, config: &Config, now: &Now) -> GateState {
     let mut state = GateState::empty();
     let is_replica = replication.is_replica();
-    let read_only = is_replica && config.replica_read_only;
+    // Writes of a replica's own are for its primary's absence, not for its group's.
+    let read_only = is_replica && (config.replica_read_only || replication.is_leaderless);
     state.set(GateState::READ_ONLY, read_only);
     state.set(GateState::STALE, replication.is_stale(config));
     state.set(

@@ -39,6 +39,7 @@ fn ping(call: &mut Call<'_>) -> CommandResult {
         call.server
             .changes
             .receive_note(&mut call.server.stream, text);
+        call.server.replication.receive_note(text);
     }
     if call.client.flags.contains(ClientFlags::PUBSUB) && !call.reply.resp3() {
         call.reply.array(2);

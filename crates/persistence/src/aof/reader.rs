@@ -274,6 +274,13 @@ impl<R: Read + Seek> Reader<R> {
         (self.stream.id, self.sound_stream)
     }
 
+    /// The stream's offset once `n` more bytes of commands are taken.
+    pub fn stream_after(&self, n: usize) -> ReplOffset {
+        let n = n as u64;
+        let added = n - self.stream.extra.min(n);
+        self.stream.offset.saturating_add(added)
+    }
+
     /// Whether lines of the file give the stream's position, so that the offset is exact.
     pub fn has_positions(&self) -> bool {
         self.stream.is_reported

@@ -96,6 +96,9 @@ impl Default for Lineage {
 const TEXT_MAX: usize = 64 * 1024;
 
 impl Lineage {
+    /// The aux field of a snapshot that has the text.
+    pub const AUX: &str = "russet-quorum";
+
     /// A note of the stream, and where it begins and ends.
     pub fn note(&mut self, note: &QuorumNote, begin: ReplOffset, end: ReplOffset) {
         match note {

@@ -131,11 +131,42 @@ impl Upstream {
                 return self.act(Order::TakeOverRefused(why));
             }
         };
+        let answer = match &mut self.stage {
+            Stage::Talking(handshake) => handshake.take_quorum_answer(),
+            _ => None,
+        };
         if !out.is_empty() {
             self.send(Link::Main, out);
         }
+        if let Some(line) = answer {
+            self.act(Order::Introduced(line));
+        }
         if let Some(agreed) = agreed {
             self.agreed(now_ms, agreed, rest);
+        }
+    }
+
+    /// The group lets this server follow the primary.
+    pub(super) fn accepted(&mut self) {
+        let mut out = Vec::new();
+        if let Stage::Talking(handshake) = &mut self.stage {
+            handshake.accept(&mut out);
+            let lines = handshake.take_log();
+            for (level, line) in lines {
+                self.act(Action::Log { level, text: line });
+            }
+        }
+        if !out.is_empty() {
+            self.send(Link::Main, out);
+        }
+    }
+
+    /// The group does not: the data is kept, and the primary asked again later.
+    pub(super) fn not_accepted(&mut self, now_ms: u64, why: String) {
+        match self.stage {
+            Stage::Talking(_) => self.fail(now_ms, why),
+            Stage::Loading(_) => self.refuse_load(now_ms, why),
+            _ => {}
         }
     }
 

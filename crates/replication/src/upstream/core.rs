@@ -246,6 +246,8 @@ impl Upstream {
                 }
             }
             Answer::GivenUp => self.give_up(now_ms),
+            Answer::Accepted => self.accepted(),
+            Answer::NotAccepted(why) => self.not_accepted(now_ms, why),
         }
     }
 

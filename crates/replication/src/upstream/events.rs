@@ -104,11 +104,19 @@ pub enum Answer {
     StreamEnded,
     /// The role changes: the link ends, whatever its stage.
     GivenUp,
+    /// The answer to [`Order::Introduced`]: the primary may be followed.
+    Accepted,
+    /// The answer to [`Order::Introduced`], or to an order to load: it may not be followed, for
+    /// this reason.
+    NotAccepted(String),
 }
 
 /// Something that the server does for the machine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
+    /// The primary has answered the introduction of a node of a group with this line. Answer:
+    /// [`Answer::Accepted`], [`Answer::NotAccepted`].
+    Introduced(Vec<u8>),
     /// The main link may be compressed from here on, these bytes first.
     Unpack(Vec<u8>),
     /// Send a newline if the socket takes it.

@@ -295,6 +295,14 @@ impl Upstream {
         self.act(Order::BeginLoad { serves_old, length });
     }
 
+    /// The old data may not go: the load has not begun after all.
+    pub(super) fn refuse_load(&mut self, now_ms: u64, why: String) {
+        if let Stage::Loading(loading) = &mut self.stage {
+            loading.has_begun = false;
+        }
+        self.fail_sync(now_ms, why, Delay::Unloadable);
+    }
+
     /// Everything is loaded: it is the dataset from now on.
     pub(super) fn adopt(&mut self) {
         let Stage::Loading(loading) = &self.stage else {

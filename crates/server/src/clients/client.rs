@@ -457,6 +457,14 @@ impl Client {
         }
     }
 
+    /// This server's end of the connection; none for a Unix socket.
+    pub fn local_ip(&self) -> Option<SocketAddr> {
+        match &self.identity.local {
+            Address::Tcp(a) => Some(*a),
+            Address::Unix(_) | Address::Unknown => None,
+        }
+    }
+
     /// Whether a command repeats a command of the log or of the primary, also within a transaction.
     pub fn repeats(&self, origin: Origin) -> bool {
         origin == Origin::Loading || self.flags.contains(ClientFlags::PRIMARY)

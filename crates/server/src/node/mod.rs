@@ -209,6 +209,7 @@ impl ServerNode {
             if !server.cluster_loaded(keyspace) {
                 return Err("the data is no node's".to_owned());
             }
+            server.begin_quorum(keyspace)?;
             server.follow_configured(keyspace);
             return Ok(true);
         }

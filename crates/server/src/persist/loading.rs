@@ -162,6 +162,7 @@ impl Load for RdbLoader {
             .persist
             .loading
             .record_loaded(self.file.load.figures());
+        server.stream.lineage = self.file.load.take_lineage();
         if let Some(position) = self.file.load.figures().position() {
             server.stream.resume(position);
             server

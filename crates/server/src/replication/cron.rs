@@ -33,6 +33,7 @@ impl Engine {
             return;
         }
         self.tend_replicas();
+        self.server.tend_quorum(&mut self.keyspace);
         self.server.tend_changes(&mut self.keyspace);
         if second.is_multiple_of(RETAIN_CHECK_S) {
             let Server {

@@ -10,6 +10,7 @@ use crate::parts::run::debug::DebugSwitches;
 use crate::persist::loading::load_options;
 use russet_config::Config;
 use russet_replication::Stream;
+use russet_replication::quorum::Report;
 use std::path::PathBuf;
 
 use crate::parts::persist::loading::{
@@ -273,6 +274,9 @@ impl Server {
         let selected = selected.unwrap_or_else(|| figures.stream_db());
         self.adopt_stream(keyspace, position, selected);
         self.stream.cursors = load.rdb_mut().take_cursors();
+        self.stream.lineage = load.rdb_mut().take_lineage();
+        let lineage = self.stream.lineage.clone().unwrap_or_default();
+        self.report_quorum(keyspace, Report::Copied(*lineage));
         self.end_sync_loading(keyspace);
         if let Some(driver) = &self.cluster {
             driver.hide_foreign_slots(keyspace);

@@ -96,6 +96,7 @@ pub mod failover;
 pub mod full_sync;
 pub mod load;
 pub mod primary;
+pub mod quorum;
 pub mod role;
 pub mod stream;
 pub mod sync_writes;

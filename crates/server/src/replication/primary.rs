@@ -101,6 +101,12 @@ impl Server {
                 "NOMASTERLINK Can't SYNC while not connected with my master",
             ));
         }
+        let group = self.replication.quorum.as_ref();
+        if group.is_some_and(|group| !group.leads() && group.core.group().is_some()) {
+            return Err(CommandError::Text(
+                "NOMASTERLINK Can't SYNC while this server does not lead its group",
+            ));
+        }
         if !reply.is_empty() {
             return Err(CommandError::Text(
                 "ERR SYNC and PSYNC are invalid with pending output",
@@ -159,7 +165,7 @@ impl Server {
     }
 
     /// Opens the backlog for the first replica: the stream is counted from here on.
-    pub(super) fn open_backlog(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn open_backlog(&mut self, keyspace: &mut Keyspace) {
         if self.stream.backlog().is_some() {
             return;
         }
@@ -297,6 +303,7 @@ impl Server {
             self.replication.failing.recovered(name);
         }
         self.replication.has_acks = true;
+        self.quorum_acknowledged(id, applied, synced);
     }
 
     /// A replica has everything: it gets the stream from here on.

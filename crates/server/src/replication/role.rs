@@ -61,8 +61,9 @@ impl Server {
             keyspace.record_dropped(Audience::LOG);
             self.repeat_effects(keyspace);
             self.depose_sync_writes();
-            self.end_blocked(keyspace, host, port);
+            self.end_blocked(keyspace, Some((host, port)));
         }
+        self.replication.is_leaderless = false;
         let host = String::from_utf8_lossy(host).into_owned();
         let before = self.replication.upstream.take();
         let mut upstream = Upstream::new(host.clone(), port, self.now.mono_ms);
@@ -88,6 +89,7 @@ impl Server {
         }
         self.drop_link(keyspace);
         self.replication.upstream = None;
+        self.replication.is_leaderless = false;
         self.config.replicaof = ReplicaOf(None);
         self.stream.set_followed(false);
         self.stream.promote();
@@ -108,7 +110,7 @@ impl Server {
     }
 
     /// Computes anew everything that depends on the role.
-    fn role_changed(&mut self, keyspace: &mut Keyspace) {
+    pub(super) fn role_changed(&mut self, keyspace: &mut Keyspace) {
         self.replication.local_expiries.clear();
         self.update_effects(keyspace);
         keyspace.set_expiring(self.expiring());
@@ -181,17 +183,19 @@ impl Server {
     }
 
     /// Ends the waits of clients for keys or acknowledgements with an error, because the role has
-    /// changed; `host` and `port` are the new primary's. Clients that follow redirections are sent
-    /// there.
-    fn end_blocked(&mut self, keyspace: &mut Keyspace, host: &[u8], port: u16) {
+    /// changed. `primary`: the new primary's host and port, where clients that follow redirections
+    /// are sent; `None`: it is not known.
+    pub(super) fn end_blocked(&mut self, keyspace: &mut Keyspace, primary: Option<(&[u8], u16)>) {
         if self.config.dialect.redirects_waits()
             && let Some(cluster) = &mut self.cluster
         {
             cluster.routes_changed = true;
             return;
         }
-        let elsewhere = [b"REDIRECT ", host, format!(":{port}").as_bytes()].concat();
-        let elsewhere = CommandError::Bytes(elsewhere);
+        let elsewhere = primary.map(|(host, port)| {
+            let port = format!(":{port}");
+            CommandError::Bytes([b"REDIRECT ", host, port.as_bytes()].concat())
+        });
         let blocked = self.clients.iter().filter(|s| s.client.blocked.is_some());
         let mut ids: Vec<ClientId> = blocked.map(|s| s.client.id).collect();
         ids.sort_unstable();
@@ -205,8 +209,10 @@ impl Server {
                 self.unblock_client(keyspace, id, None);
                 continue;
             }
-            if self.clients.get(id).is_some_and(goes_elsewhere) {
-                self.unblock_client(keyspace, id, Some(&elsewhere));
+            if let Some(elsewhere) = &elsewhere
+                && self.clients.get(id).is_some_and(goes_elsewhere)
+            {
+                self.unblock_client(keyspace, id, Some(elsewhere));
                 continue;
             }
             if self.unblock_client(keyspace, id, Some(&UNBLOCKED))
@@ -273,6 +279,7 @@ pub(crate) fn introduction(
     config: &Config,
     cluster: Option<&ClusterDriver>,
     stream: &Stream,
+    quorum: Option<Vec<u8>>,
 ) -> Introduction {
     let secret = |text: &Text| (!text.is_empty()).then(|| text.to_vec());
     let plain = if config.tls_replication && config.tls_port != 0 {
@@ -296,6 +303,7 @@ pub(crate) fn introduction(
         node_id: cluster.map(|driver| driver.core.my_id().as_bytes().to_vec()),
         from: Some(stream.position()),
         failover: false,
+        quorum,
     }
 }
 

@@ -26,20 +26,19 @@ use crate::execution::dispatch::error_for_log;
 use crate::parts::execution::gates::Gates;
 use crate::parts::persist::Persist;
 use crate::process::log::MASTER_INSIDE;
-use crate::replication::sync_writes::take_note;
 use crate::state::Server;
 use crate::state::world::Engine;
 use russet_base::clock::Now;
 use russet_command::Flags;
 use russet_config::{Config, PropagationErrors};
-use russet_keyspace::KeyHash;
+use russet_keyspace::{DbIndex, KeyHash};
 use russet_replication::change_stream::is_note;
 use russet_replication::upstream::{AppliedBytes, CompletePart};
 use russet_resp::{Args, Progress};
 
 /// Whether the append only file records a command of the stream, or a note; of other commands it
 /// records the length alone.
-fn is_logged(flags: Flags, args: Args<'_>) -> bool {
+pub(super) fn is_logged(flags: Flags, args: Args<'_>) -> bool {
     // PUBLISH, REPLCONF GETACK, PING.
     const ALONE: Flags = Flags::PUBSUB
         .union(Flags::REPLIES_TO_PRIMARY)
@@ -74,12 +73,6 @@ impl Runs for OfPrimary {
             let args = batch.args(command, buf);
             let hashes = &batch.hashes[command.first_hash..][..command.hashes];
             engine.apply(session, command.row, args, hashes);
-            if engine.keyspace.unconfirmed.is_on()
-                && let Some(message) = args.get(1)
-                && is_note(message)
-            {
-                take_note(&mut engine.keyspace, message);
-            }
             let row = command.row.map(|id| engine.server.table.row(id).spec);
             let whole = batch.apart.as_ref().map(|_| request(args));
             let applied = AppliedBytes {
@@ -88,6 +81,7 @@ impl Runs for OfPrimary {
                 is_logged: row.is_none_or(|spec| is_logged(spec.flags, args)),
             };
             engine.applied(session, &applied);
+            engine.note_applied(applied.bytes.len());
             taken = command.end;
             // The large arguments belonged to the first command only.
             batch.apart = None;
@@ -167,6 +161,18 @@ impl Engine {
         }
     }
 
+    /// A command of so many bytes is part of the stream: the note of a group that it may be has its
+    /// position.
+    #[inline]
+    pub(super) fn note_applied(&mut self, bytes: usize) {
+        if let Some(note) = self.server.replication.noted.take() {
+            let end = self.server.stream.offset();
+            let begin = end.saturating_sub(bytes as u64);
+            self.server
+                .note_group(&mut self.keyspace, &note, begin, end);
+        }
+    }
+
     /// A command of the stream is done: its bytes belong to this server's stream, unless it is part
     /// of a transaction that is not.
     #[inline]
@@ -181,7 +187,14 @@ impl Engine {
         }
         let in_transaction = session.client.flags.contains(ClientFlags::MULTI);
         let db = session.client.db;
-        match upstream.unit.add(applied, in_transaction, with_marks) {
+        let part = upstream.unit.add(applied, in_transaction, with_marks);
+        self.append_part(part, db);
+    }
+
+    /// A part of the stream is complete: it is appended to this server's own.
+    #[inline]
+    pub(super) fn append_part(&mut self, part: CompletePart<'_>, db: DbIndex) {
+        match part {
             CompletePart::Nothing => return,
             CompletePart::Command(bytes) => {
                 self.server.persist.append_stream(
@@ -243,7 +256,7 @@ impl Server {
 
     /// A command of the primary has failed on this server, although it succeeded on the primary.
     #[cold]
-    fn record_stream_failure(&mut self, failure: &Failure, args: Args<'_>) {
+    pub(super) fn record_stream_failure(&mut self, failure: &Failure, args: Args<'_>) {
         let upstream = self.replication.upstream.as_ref();
         if upstream.is_some_and(|upstream| upstream.core.diverged) {
             // An undo that cannot be repeated ends in a full copy, not in an error.

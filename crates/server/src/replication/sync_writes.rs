@@ -23,7 +23,7 @@ use crate::state::Server;
 use crate::state::world::Engine;
 use russet_config::SyncReads;
 use russet_keyspace::{ClientId, Keyspace};
-use russet_replication::quorum::QuorumNote;
+use russet_replication::quorum::{QuorumNote, Report};
 use russet_replication::{ReplOffset, Stream};
 
 /// Asks a replica of Redis or Valkey for an acknowledgement; a replica of russet acknowledges each
@@ -209,9 +209,13 @@ impl Server {
 
     fn acknowledge_turn_now(&mut self) {
         let upstream = self.replication.upstream.as_ref();
+        let group = self.replication.quorum.as_ref();
         let Some(id) = upstream.and_then(|upstream| upstream.client) else {
             return;
         };
+        if group.is_some_and(|group| !group.core.may_acknowledge()) {
+            return;
+        }
         let position = self.past().acknowledgeable();
         if position != self.replication.acks.sent {
             self.replication.acks.sent = position;
@@ -225,14 +229,22 @@ impl Server {
     fn note_safe(&mut self, safe: ReplOffset) {
         self.append_ping(&QuorumNote::Safe(safe).text());
     }
-}
 
-/// A note of the primary, at a replica: which part of the stream is safe.
-pub(crate) fn take_note(keyspace: &mut Keyspace, message: &[u8]) {
-    if keyspace.unconfirmed.is_on()
-        && let Some(QuorumNote::Safe(safe)) = QuorumNote::parse(message)
-    {
-        keyspace.unconfirmed.set_safe(safe);
+    /// A note of the primary is in the stream, from `begin` to `end`.
+    pub(crate) fn note_group(
+        &mut self,
+        keyspace: &mut Keyspace,
+        note: &QuorumNote,
+        begin: ReplOffset,
+        end: ReplOffset,
+    ) {
+        if let QuorumNote::Safe(safe) = note
+            && keyspace.unconfirmed.is_on()
+        {
+            keyspace.unconfirmed.set_safe(*safe);
+        }
+        self.stream.note_group(note, begin, end);
+        self.report_quorum(keyspace, Report::Note { note, begin, end });
     }
 }
 
@@ -275,7 +287,15 @@ impl Engine {
             window: config.sync_window,
         };
         let (before, now_ms) = (replication.sync_writes.safe(), server.now.mono_ms);
-        let changed = replication.sync_writes.judge(facts);
+        let changed = match &replication.quorum {
+            // The group's machine has counted.
+            Some(group) => {
+                let (state, is_full) = (group.sync_state(), group.delays_writes());
+                replication.sync_writes.take_state(state, is_full)
+            }
+            None => replication.sync_writes.judge(facts),
+        };
+        let is_alone = replication.quorum.is_none();
         let safe = replication.sync_writes.safe();
         // While a hand-over waits for equal offsets nothing but writes may move them.
         let may_append = server.gates.pause().is_none();
@@ -283,7 +303,7 @@ impl Engine {
             replication.sends_at_once = true;
             let written = replication.sync_writes.written();
             let is_asked = replication.sync_writes.asked_at >= written;
-            if may_append && !is_asked && replication.replicas.must_be_asked() {
+            if is_alone && may_append && !is_asked && replication.replicas.must_be_asked() {
                 replication.sync_writes.asked_at = written;
                 replication.request_acks(&mut server.persist, &mut server.stream, &server.now);
             }
@@ -292,7 +312,10 @@ impl Engine {
             keyspace.unconfirmed.set_safe(safe);
             server.release_replies();
         }
-        if may_append && let Some(safe) = server.replication.sync_writes.take_note(now_ms) {
+        if is_alone
+            && may_append
+            && let Some(safe) = server.replication.sync_writes.take_note(now_ms)
+        {
             server.note_safe(safe);
         }
         if changed {

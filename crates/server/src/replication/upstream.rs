@@ -29,6 +29,7 @@ use russet_config::system_text;
 use russet_host::{Action, Event, LinkId, Machine};
 use russet_keyspace::Keyspace;
 use russet_replication::compression::{Kind, Unpacker};
+use russet_replication::quorum::Report;
 use russet_replication::upstream::{Answer, Loss, Order, Settings, StoreFault};
 
 impl Server {
@@ -42,7 +43,10 @@ impl Server {
             upstream.core.settings = settings;
             upstream.core.event(
                 now,
-                &|| introduction(&self.config, self.cluster.as_deref(), &self.stream),
+                &|| {
+                    let word = self.quorum_word();
+                    introduction(&self.config, self.cluster.as_deref(), &self.stream, word)
+                },
                 event,
             );
             self.replication.upstream = Some(upstream);
@@ -103,7 +107,17 @@ impl Server {
             Order::Unpack(rest) => {
                 upstream.main = upstream.main.take().map(|socket| unpacking(socket, &rest));
             }
-            Order::HangUp => upstream.hang_up(),
+            Order::Introduced(line) => {
+                let answer = match self.primary_introduced(keyspace, &line) {
+                    Ok(()) => Answer::Accepted,
+                    Err(why) => Answer::NotAccepted(why),
+                };
+                self.answer_upstream(keyspace, answer);
+            }
+            Order::HangUp => {
+                upstream.hang_up();
+                self.report_quorum(keyspace, Report::UpstreamLost);
+            }
             Order::TakeOverRefused(why) => {
                 self.abort_failover(keyspace, "the target goes on as a replica");
                 tracing::warn!("{why}");
@@ -160,7 +174,10 @@ impl Server {
                 }
             }
             Order::BeginLoad { serves_old, length } => {
-                self.begin_sync_load(keyspace, serves_old, length);
+                match self.ask_quorum(keyspace, Report::Discarding) {
+                    Ok(()) => self.begin_sync_load(keyspace, serves_old, length),
+                    Err(why) => self.answer_upstream(keyspace, Answer::NotAccepted(why)),
+                }
             }
             Order::Adopt { position, selected } => {
                 let answer = match self.adopt_load(keyspace, position, selected) {

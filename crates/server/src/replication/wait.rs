@@ -25,6 +25,7 @@ impl Engine {
         if !replication.replicas.is_empty() || replication.failover.is_some() {
             self.before_stream_now();
         }
+        self.continue_quorum();
         self.continue_sync_writes();
         self.continue_shutdown();
         let unread = self.server.unread_in_memory();

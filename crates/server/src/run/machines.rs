@@ -3,13 +3,14 @@
 //! cron are loops over it.
 //!
 //! The meaning of a machine's actions is decided beside it (`server::sentinel`, `server::cluster`,
-//! `server::migration`, `server::replication`). The host joins events, links and timers of Sentinel
-//! and Cluster (`russet_host::Driver`); the other two machines serve their links themselves
+//! `server::migration`, `server::replication`). The host joins events, links and timers of
+//! Sentinel, Cluster and the group (`russet_host::Driver`); the other two machines serve their links themselves
 //! (docs/decisions.md says why).
 
 use super::upstream::UpstreamHost;
 use crate::cluster::ClusterHost;
 use crate::migration::MigrationHost;
+use crate::replication::quorum::QuorumHost;
 use crate::run::Loop;
 use crate::sentinel::SentinelHost;
 use russet_host::LoopDriver;
@@ -22,6 +23,8 @@ impl Loop {
         let (server, keyspace) = (&mut self.engine.server, &mut self.engine.keyspace);
         call(&mut SentinelHost(server));
         call(&mut ClusterHost { server, keyspace });
+        let (server, keyspace) = (&mut self.engine.server, &mut self.engine.keyspace);
+        call(&mut QuorumHost { server, keyspace });
         call(&mut MigrationHost(&mut self.engine));
     }
 

@@ -371,7 +371,8 @@ impl Loop {
             | Role::SentinelLink
             | Role::ClusterListener
             | Role::ClusterLink
-            | Role::MigrationLink => self.machine_event(token),
+            | Role::MigrationLink
+            | Role::QuorumLink => self.machine_event(token),
             Role::ConsoleListener => self.accept_http(Port::Console),
             Role::Console => self.http_event(Port::Console, (slot, generation)),
             // It has only woken the loop: batches are looked for in every turn.

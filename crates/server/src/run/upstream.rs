@@ -362,7 +362,11 @@ impl Loop {
             (upstream.second, upstream.client) = (None, Some(id));
         }
         self.answer_upstream(Answer::Online(true));
-        let server = &mut self.engine.server;
+        let Engine {
+            keyspace, server, ..
+        } = &mut self.engine;
+        let own_ip = session.client.local_ip();
+        server.primary_online(keyspace, own_ip);
         server.past().write_ack(&mut session.reply);
         server.turn.queue_flush(&mut session);
         if !replays {

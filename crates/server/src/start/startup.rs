@@ -716,6 +716,10 @@ fn serve(
     let Engine {
         keyspace, server, ..
     } = &mut looping.engine;
+    if let Err(why) = server.begin_quorum(keyspace) {
+        tracing::warn!("{why}");
+        return Ok(ServeEnd::NotLoaded);
+    }
     if !server.is_sentinel() {
         server.follow_configured(keyspace);
     }
@@ -723,8 +727,12 @@ fn serve(
     log::has_started();
     looping.run()?;
     // The last turn's effects are persisted as well; a failure is logged.
-    let server = &mut looping.engine.server;
-    let _ = server.persist.aof.finish(&server.now, &server.stream);
+    let Engine {
+        keyspace, server, ..
+    } = &mut looping.engine;
+    if server.persist.aof.finish(&server.now, &server.stream) {
+        server.end_quorum(keyspace);
+    }
     let paths = looping.stop();
     supervisor.announce_stopping();
     for path in paths {

@@ -12,6 +12,7 @@
 use russet_base::numbers::number::{parse_digits, parse_i64};
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_keyspace::ClientId;
+use russet_replication::quorum::Word;
 use russet_replication::{Position, ReplId};
 use russet_server::{Call, ClientFlags, CommandResult, Filter, Origin, Spec, SyncRequest};
 
@@ -95,6 +96,18 @@ const NODE_ID_LEN: usize = 40;
 /// Reply: OK; no reply to ACK and GETACK.
 fn replconf(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
+    let words: Vec<&[u8]> = match args.get(1) {
+        Some(first) if Word::is_one(&[first]) => args.iter().skip(1).collect(),
+        _ => Vec::new(),
+    };
+    if !words.is_empty() && call.origin == Origin::Client {
+        let world = call.world();
+        let answer = world
+            .server
+            .quorum_asked(world.keyspace, world.client, &words)?;
+        world.reply.raw(&answer);
+        return Ok(());
+    }
     if args.len().is_multiple_of(2) {
         return Err(CommandError::Syntax);
     }

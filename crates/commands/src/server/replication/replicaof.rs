@@ -40,7 +40,7 @@ fn replicaof(call: &mut Call<'_>) -> CommandResult {
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
         let world = call.world();
         if world.server.replication.is_replica() {
-            world.server.become_primary(world.keyspace);
+            world.server.order_lead(world.keyspace);
             tracing::info!("MASTER MODE enabled (user request)");
         }
         call.reply.ok();
@@ -63,7 +63,7 @@ fn replicaof(call: &mut Call<'_>) -> CommandResult {
     }
     let host = host.to_vec();
     let world = call.world();
-    world.server.follow(world.keyspace, &host, port);
+    world.server.order_follow(world.keyspace, &host, port);
     tracing::info!(
         "REPLICAOF {}:{port} enabled (user request)",
         String::from_utf8_lossy(&host)

@@ -15,6 +15,16 @@ pub fn replication(from: &Source<'_>, to: &mut InfoWriter) {
     let replication = &server.replication;
     to.section("Replication");
     match &replication.upstream {
+        None if replication.is_leaderless => to.fields(&[
+            ("role", &"slave"),
+            ("master_host", &""),
+            ("master_port", &0),
+            ("master_link_status", &"down"),
+            ("master_last_io_seconds_ago", &-1),
+            ("master_sync_in_progress", &0),
+            ("slave_repl_offset", &server.stream.offset()),
+            ("slave_priority", &server.config.replica_priority),
+        ]),
         None => to.field("role", "master"),
         Some(upstream) => {
             to.field("role", "slave");

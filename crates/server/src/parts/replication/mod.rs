@@ -11,6 +11,7 @@ pub mod failover;
 pub mod local_expiries;
 pub mod packing;
 pub mod past;
+pub mod quorum;
 pub mod replicas;
 pub mod sending;
 mod slow;
@@ -22,12 +23,14 @@ use russet_base::clock::Now;
 use russet_config::Config;
 use russet_keyspace::ClientId;
 use russet_replication::Stream;
+use russet_replication::quorum::QuorumNote;
 use rustix::process::{Signal, getpid, kill_process};
 
 use failing::FailingReplicas;
 use failover::Failover;
 use local_expiries::LocalExpiries;
 use packing::Packs;
+use quorum::QuorumDriver;
 use replicas::Replicas;
 use sending::SharedSync;
 use sync_writes::SyncWrites;
@@ -77,6 +80,12 @@ pub struct Replication {
     pub sync_writes: SyncWrites,
     /// How this replica acknowledges.
     pub(crate) acks: AckHabit,
+    /// This server's place in a group whose failovers lose no acknowledged write (`sync-quorum`).
+    pub quorum: Option<Box<QuorumDriver>>,
+    /// This server has no primary and is none: its group has no leader that it knows.
+    pub is_leaderless: bool,
+    /// The note of a group in the command that is being applied, until its position is known.
+    pub noted: Option<QuorumNote>,
     /// Clients in WAIT or WAITAOF, and some whose wait has ended.
     pub(crate) awaiting_acks: Vec<ClientId>,
     /// FAILOVER in progress.
@@ -175,13 +184,19 @@ impl Replication {
     /// Whether this server is a replica whose link to its primary is down.
     pub fn is_cut_off(&self) -> bool {
         let upstream = self.upstream.as_ref();
-        upstream.is_some_and(|upstream| !upstream.is_online())
+        self.is_leaderless || upstream.is_some_and(|upstream| !upstream.is_online())
+    }
+
+    /// A note is applied, from a primary or from a file: the note of a group is kept until its
+    /// position is known.
+    pub fn receive_note(&mut self, message: &[u8]) {
+        self.noted = QuorumNote::parse(message);
     }
 
     /// Whether this server is a replica.
     #[inline]
     pub fn is_replica(&self) -> bool {
-        self.upstream.is_some()
+        self.upstream.is_some() || self.is_leaderless
     }
 
     /// Whether this is a replica that has lost its primary, and the settings forbid showing its

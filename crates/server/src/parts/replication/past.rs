@@ -55,7 +55,12 @@ impl Past<'_> {
     }
 
     /// Appends `REPLCONF ACK <position> [FACK <position on disk>]`.
+    /// Nothing, if the offset may count bytes of another past than the primary's.
     pub fn write_ack(&self, reply: &mut russet_resp::Reply) {
+        let group = self.replication.quorum.as_ref();
+        if group.is_some_and(|group| !group.core.may_acknowledge()) {
+            return;
+        }
         let offset = if self.replication.acks.is_each_turn {
             self.acknowledgeable().0
         } else {

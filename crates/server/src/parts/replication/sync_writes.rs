@@ -214,6 +214,23 @@ impl SyncWrites {
         }
     }
 
+    /// Takes the state that the group of this server has decided. Returns whether it, or whether
+    /// writes wait, has changed.
+    pub fn take_state(&mut self, state: SyncState, is_full: bool) -> bool {
+        let before = (self.state, self.is_full);
+        if self.is_on() {
+            (self.state, self.is_full) = (state, is_full);
+            self.forget_safe_growth();
+        }
+        before != (self.state, self.is_full)
+    }
+
+    fn forget_safe_growth(&mut self) {
+        while self.growth.front().is_some_and(|g| g.end <= self.safe) {
+            self.growth.pop_front();
+        }
+    }
+
     /// Takes the facts of a turn. Returns whether the state, or whether writes wait, has changed.
     pub fn judge(&mut self, facts: SyncFacts) -> bool {
         if !self.is_on() {
@@ -222,9 +239,7 @@ impl SyncWrites {
         let before = (self.state, self.is_full);
         let now_ms = facts.now_ms;
         self.safe = self.safe.max(facts.safe);
-        while self.growth.front().is_some_and(|g| g.end <= self.safe) {
-            self.growth.pop_front();
-        }
+        self.forget_safe_growth();
         if facts.replicas >= self.needed {
             self.short_since_ms = None;
         } else {

@@ -351,6 +351,10 @@ impl AofLoader {
                 failed = Some((failure.error, args.at(0).to_vec()));
                 break;
             }
+            if let Some(note) = server.replication.noted.take() {
+                let (begin, end) = (reader.stream_after(taken), reader.stream_after(end));
+                server.stream.note_group(&note, begin, end);
+            }
             taken = end;
             if !self.client.flags.contains(ClientFlags::MULTI) {
                 self.selected = Some(self.client.db);
@@ -608,6 +612,7 @@ fn read_preamble(
     server.restore_indexes(keyspace, search);
     server.persist.loading.record_loaded(file.load.figures());
     server.stream.cursors = file.load.take_cursors();
+    server.stream.lineage = file.load.take_lineage();
     current.place = file.load.figures().position();
     if end < current.reader.size() {
         tracing::info!("Reading the remaining AOF tail...");

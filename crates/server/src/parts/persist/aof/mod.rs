@@ -449,6 +449,11 @@ impl Aof {
         }
     }
 
+    /// Whether the files have the whole data, with what was given to the log.
+    pub(crate) fn has_whole_set(&self) -> bool {
+        self.state == AofState::On && !self.incomplete
+    }
+
     /// Whether the set of files is being changed.
     #[inline]
     pub fn is_changing(&self) -> bool {

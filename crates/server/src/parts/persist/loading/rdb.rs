@@ -23,6 +23,7 @@ use russet_persistence::rdb::{
     ReadStep, Reader, Settings,
 };
 use russet_replication::change_stream::Cursors;
+use russet_replication::quorum::Lineage;
 use russet_replication::{ReplId, ReplOffset};
 use russet_scripting::{Libraries, Setup};
 use russet_search::file::{self, Definition, Dictionaries};
@@ -83,6 +84,8 @@ struct NonKeyData {
     /// Definitions of indexes over other databases than Redis's.
     other_indexes: Option<Vec<u8>>,
     refused_indexes: Option<Vec<u8>>,
+    /// The facts of a group's notes in the stream up to the file's position.
+    lineage: Option<Box<Lineage>>,
 }
 
 impl NonKeyData {
@@ -141,6 +144,9 @@ impl Loader for Filler<'_> {
                 self.to.refused_indexes = Some(value.to_vec());
             }
             _ if name == Cursors::AUX.as_bytes() => self.to.cursors.take_aux(value),
+            _ if name == Lineage::AUX.as_bytes() => {
+                self.to.lineage = Lineage::parse(value).map(Box::new);
+            }
             b"repl-stream-db" => {
                 // -1: none was selected.
                 let db = number().and_then(|n| u32::try_from(n).ok());
@@ -272,6 +278,11 @@ impl RdbLoad {
     /// The cursors of the change stream on the server that made the file.
     pub fn take_cursors(&mut self) -> Cursors {
         std::mem::take(&mut self.collected.cursors)
+    }
+
+    /// Takes the facts of a group's notes; `None`: the file has none.
+    pub fn take_lineage(&mut self) -> Option<Box<Lineage>> {
+        self.collected.lineage.take()
     }
 
     /// Takes the names of the expired keys left out so far ([`ExpiredKeys::SkipNamed`]).

@@ -32,6 +32,7 @@ use russet_persistence::rdb::{is_valkey, version_for};
 use russet_persistence::spool::Spool;
 use russet_replication::Stream;
 use russet_replication::change_stream::{Cursors, Note};
+use russet_replication::quorum::Lineage;
 use russet_scripting::Libraries;
 
 /// The settings of sinks, and facts of the moment of the snapshot.
@@ -206,11 +207,14 @@ impl SnapshotContext<'_> {
             return Vec::new();
         };
         let db = db.unwrap_or_default().0;
-        vec![
+        let mut facts = vec![
             ("repl-stream-db", db.to_string().into_bytes()),
             ("repl-id", at.id.as_str().as_bytes().to_vec()),
             ("repl-offset", at.offset.to_string().into_bytes()),
-        ]
+        ];
+        let lineage = self.stream.lineage.as_ref();
+        facts.extend(lineage.map(|lineage| (Lineage::AUX, lineage.text().into_bytes())));
+        facts
     }
 
     /// Cursors of the change stream, for an RDB file.

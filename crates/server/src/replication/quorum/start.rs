@@ -1,0 +1,109 @@
+//! The start of a server in its group, its file, and its settings.
+//!
+//! Invariant: a file that cannot be read, locked or written is noticed before the server serves:
+//! without its promises it must not take part.
+
+use std::path::Path;
+
+use crate::parts::cluster::StateFile;
+use crate::parts::replication::quorum::{QuorumDriver, quorum_settings};
+use crate::state::Server;
+use russet_config::{AppendFsync, SyncMedium, system_text};
+use russet_host::Now;
+use russet_keyspace::Keyspace;
+use russet_replication::quorum::{LoadedData, NodeId, Quorum, Report, SavedState};
+
+/// The file, in the folder of the data.
+const FILE: &str = "quorum.conf";
+
+/// The system's id of this boot; empty where there is none.
+fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    text.map_or_else(|_| String::new(), |text| text.trim().to_owned())
+}
+
+impl Server {
+    /// Takes this server's place in its group, once the data is loaded. Error: a line for the log,
+    /// and the server does not start.
+    pub(crate) fn begin_quorum(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
+        if !self.config.sync_quorum || self.is_sentinel() {
+            return Ok(());
+        }
+        if self.cluster.is_some() {
+            return Err("sync-quorum does not work with cluster-enabled".to_owned());
+        }
+        let (mut file, text) =
+            StateFile::open(Path::new(FILE)).map_err(|error| error.to_string())?;
+        let saved = if text.is_empty() {
+            SavedState::new(NodeId::random())
+        } else {
+            SavedState::parse(&text)
+                .map_err(|why| format!("Unrecoverable error: corrupted {FILE}: {why}"))?
+        };
+        let is_primary = self.config.replicaof.0.is_none();
+        // The last byte is of the saved history, not of the one that a primary begins with it.
+        self.stream.resume_following();
+        let loaded = self.loaded_data(&saved);
+        let known = saved.configurations.last();
+        let known = known.and_then(|placed| placed.configuration.member(saved.node));
+        let settings = quorum_settings(&self.config, known.map(|member| &member.address));
+        let (node, group) = (saved.node, saved.group);
+        let start = (Now::from(self.now), rand::random(), is_primary);
+        let core = Quorum::start(settings, saved, loaded, start);
+        file.save(core.saved_state().text().into_bytes(), true)
+            .map_err(|error| format!("Failed to save {FILE}: {}", system_text(&error)))?;
+        tracing::info!("Node {node} takes part in synchronous replication with takeovers");
+        self.replication.quorum = Some(Box::new(QuorumDriver::new(core, file)));
+        self.open_backlog(keyspace);
+        // Until the group agrees, nothing is added to the stream.
+        if is_primary && group.is_some() {
+            self.replication.is_leaderless = true;
+            self.stream.set_followed(true);
+            self.role_changed(keyspace);
+        }
+        Ok(())
+    }
+
+    fn loaded_data(&self, saved: &SavedState) -> LoadedData {
+        let lineage = self.stream.lineage.clone().unwrap_or_default();
+        let config = &self.config;
+        // A log that lacks the leader's note lacks its bytes, too.
+        let has_notes = lineage.ballot >= saved.position.ballot;
+        LoadedData {
+            lineage: *lineage,
+            offset: self.stream.offset(),
+            is_whole: config.appendonly && self.persist.aof.is_sound() && has_notes,
+            was_synced: config.sync_on == SyncMedium::Disk
+                || config.appendfsync == AppendFsync::Always,
+            boot: boot_id(),
+        }
+    }
+
+    /// Saves the machine's state, synced.
+    pub(super) fn save_quorum(&mut self) -> bool {
+        let Some(driver) = &mut self.replication.quorum else {
+            return true;
+        };
+        let text = driver.core.saved_state().text().into_bytes();
+        match driver.file.save(text, true) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!("Failed to save {FILE}: {}", system_text(&error));
+                false
+            }
+        }
+    }
+
+    /// Directives may have changed.
+    pub(super) fn refresh_quorum(&mut self) {
+        if let Some(driver) = &mut self.replication.quorum {
+            let address = driver.core.settings.address.clone();
+            driver.core.settings = quorum_settings(&self.config, Some(&address));
+        }
+    }
+
+    /// The process ends in order: everything is in the files.
+    pub(crate) fn end_quorum(&mut self, keyspace: &mut Keyspace) {
+        self.report_quorum(keyspace, Report::Ending);
+    }
+}
