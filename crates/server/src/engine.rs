@@ -478,10 +478,7 @@ impl Server {
 /// The states of this server's role that gates read.
 fn role_state(replication: &Replication, config: &Config, now: &Now) -> GateState {
     let mut state = GateState::empty();
-    let is_replica = replication.is_replica();
-    // Writes of a replica's own are for its primary's absence, not for its group's.
-    let read_only = is_replica && (config.replica_read_only || replication.is_leaderless);
-    state.set(GateState::READ_ONLY, read_only);
+    state.set(GateState::READ_ONLY, replication.is_read_only(config));
     state.set(GateState::STALE, replication.is_stale(config));
     state.set(
         GateState::FEW_REPLICAS,

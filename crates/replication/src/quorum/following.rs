@@ -49,8 +49,10 @@ impl Quorum {
 
     /// An order of an authority to follow a server.
     pub(super) fn ordered_to_follow(&mut self, address: Address) {
-        let drives_itself = self.is_sealed || self.standing == GroupStanding::Deposed;
+        let is_without = self.is_sealed || self.standing == GroupStanding::Deposed;
         let led = self.halt();
+        // If the server there follows this one, nobody else will lead.
+        let drives_itself = is_without || led;
         if led {
             self.depose(format!("An order to follow {address}."));
         }

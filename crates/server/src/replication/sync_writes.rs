@@ -14,6 +14,7 @@
 
 use crate::clients::client::{Client, ClientFlags};
 use crate::clients::ending::{Disconnection, EndReason};
+use crate::clients::session::Session;
 use crate::clients::waiting_replies::OverdueReply;
 use crate::parts::persist::Persist;
 use crate::parts::replication::sync_writes::{
@@ -167,26 +168,57 @@ impl Server {
                 (false, true) => in_doubt(self.replication.sync_writes.needed(), &self.config),
                 (false, false) => UNCONFIRMED_READ.to_owned(),
             };
-            session.reply.keep_pending(free);
-            if session.stream.is_some() && !session.client.flags.contains(ClientFlags::PUBSUB) {
-                session.reply.error_line(error.as_bytes());
-            }
-            // Nothing of the rest waits.
-            session.client.needs = 0;
-            session.client.wrote_to = 0;
-            self.replication.sync_writes.counts.timeouts += 1;
-            let detail = Disconnection::new(EndReason::Sync, error);
-            session.client.close_after_reply(detail);
+            self.end_with(&mut session, free, error);
             self.turn.queue_flush(&mut session);
             self.clients.put_back(session);
         }
     }
 
+    /// Ends a connection after `free` bytes of its pending reply and this error.
+    fn end_with(&mut self, session: &mut Session, free: usize, error: String) {
+        session.reply.keep_pending(free);
+        if session.stream.is_some() && !session.client.flags.contains(ClientFlags::PUBSUB) {
+            session.reply.error_line(error.as_bytes());
+        }
+        // Nothing of the rest waits.
+        session.client.needs = 0;
+        session.client.wrote_to = 0;
+        self.replication.sync_writes.counts.timeouts += 1;
+        let detail = Disconnection::new(EndReason::Sync, error);
+        session.client.close_after_reply(detail);
+    }
+
     /// This server ceases to be the primary: clients that wait learn that the outcome is unknown.
     pub(crate) fn depose_sync_writes(&mut self) {
-        if self.replication.sync_writes.is_on() {
-            let waiting = self.replies.take_all();
-            self.end_overdue(waiting, true);
+        if !self.replication.sync_writes.is_on() {
+            return;
+        }
+        let mut waiting = self.replies.take_all();
+        // Replies of this turn, which nothing has judged.
+        let safe = self.replication.sync_writes.safe();
+        let is_known = |id: ClientId| waiting.iter().any(|reply| reply.client == id);
+        let unjudged = self.clients.iter().map(|session| &session.client);
+        let unjudged = unjudged.filter(|client| client.needs > safe && !is_known(client.id));
+        let unjudged: Vec<OverdueReply> = unjudged
+            .map(|client| OverdueReply {
+                client: client.id,
+                free: 0,
+            })
+            .collect();
+        waiting.extend(unjudged);
+        self.end_overdue(waiting, true);
+        // The client whose command has deposed this server.
+        self.replication
+            .sync_writes
+            .doubt_after(self.stream.offset());
+    }
+
+    /// A client's reply is about to leave. If it needs a part of the stream that was not safe when
+    /// this server ceased to be the primary, its client learns that the outcome is unknown.
+    #[inline]
+    pub(crate) fn doubt_reply(&mut self, session: &mut Session) {
+        if self.replication.sync_writes.doubts(session.client.needs) {
+            self.end_with(session, 0, DEPOSED.to_owned());
         }
     }
 

@@ -127,6 +127,7 @@ impl Loop {
             pass_messages(&mut self.engine.server.connections, &mut session);
             return self.engine.server.clients.put_back(session);
         }
+        self.engine.server.doubt_reply(&mut session);
         let sent = if session.client.flags.contains(ClientFlags::CLOSE_ASAP) {
             SendOutcome::Stuck
         } else if self.engine.server.may_send_all(&session.client) {

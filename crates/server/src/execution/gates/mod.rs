@@ -440,19 +440,21 @@ fn refuse_unacknowledged(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Res
 #[inline]
 fn read_only(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let server = &*world.server;
-    let Some(upstream) = &server.replication.upstream else {
+    if !server.replication.is_replica() {
         return Ok(());
-    };
+    }
     let redirects = world.client.flags.contains(ClientFlags::REDIRECTS) && world.script.is_none();
     let reads = Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE;
     if redirects
+        && let Some(upstream) = &server.replication.upstream
         && !world.client.flags.contains(ClientFlags::READS_HERE)
         && has(world, asked, reads)
     {
         let (host, port) = (&upstream.core.host, upstream.core.port);
         return Err(CommandError::owned(format!("REDIRECT {host}:{port}")).into());
     }
-    if !world.server.config.replica_read_only || !writes(world, asked) {
+    let is_read_only = server.replication.is_read_only(&server.config);
+    if !is_read_only || !writes(world, asked) {
         return Ok(());
     }
     Err(CommandError::Text("READONLY You can't write against a read only replica.").into())

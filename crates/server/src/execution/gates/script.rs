@@ -57,7 +57,7 @@ pub fn prepare(
         server.stats.cluster_incompatible_ops += u64::from(lacks_cluster);
         if !flags.contains(Flags::NO_WRITES) {
             if !is_obeyed {
-                if server.replication.is_replica() && server.config.replica_read_only {
+                if server.replication.is_read_only(&server.config) {
                     return Err(CommandError::Text(ON_REPLICA));
                 }
                 if server

@@ -199,6 +199,12 @@ impl Replication {
         self.upstream.is_some() || self.is_leaderless
     }
 
+    /// Whether clients may not write here. A server of a group without a leader takes no writes,
+    /// also if its settings allow replicas writes of their own.
+    pub(crate) fn is_read_only(&self, config: &Config) -> bool {
+        self.is_replica() && (config.replica_read_only || self.is_leaderless)
+    }
+
     /// Whether this is a replica that has lost its primary, and the settings forbid showing its
     /// data.
     pub(crate) fn is_stale(&self, config: &Config) -> bool {

@@ -99,6 +99,8 @@ pub struct SyncWrites {
     short_since_ms: Option<u64>,
     /// More bytes than `sync-window` are not safe.
     is_full: bool,
+    /// The part of the stream that was not safe when the last term ended: its begin and its end.
+    doubt: (ReplOffset, ReplOffset),
     /// The safe position that was last noted in the stream, and when, monotonic milliseconds.
     noted: (ReplOffset, u64),
     /// The end of the stream when replicas were last asked for an acknowledgement.
@@ -196,10 +198,24 @@ impl SyncWrites {
         })
     }
 
+    /// This server ceases to be the primary, with the stream at `end`: replies that need more than
+    /// the safe part never leave.
+    pub fn doubt_after(&mut self, end: ReplOffset) {
+        self.doubt = (self.safe, end);
+    }
+
+    /// Whether a reply that needs this position never leaves, see [`SyncWrites::doubt_after`].
+    #[inline]
+    pub fn doubts(&self, needs: ReplOffset) -> bool {
+        let (safe, end) = self.doubt;
+        needs > safe && needs <= end
+    }
+
     /// The term ends.
     pub fn end(&mut self) {
         *self = SyncWrites {
             counts: self.counts,
+            doubt: self.doubt,
             ..SyncWrites::default()
         };
     }

@@ -72,7 +72,9 @@ impl Driver for QuorumHost<'_> {
     }
 
     fn obey(&mut self, order: Order) {
+        self.server.set_acting(true);
         self.server.obey_quorum(self.keyspace, order);
+        self.server.set_acting(false);
     }
 
     fn save(&mut self, _: bool) -> bool {
@@ -126,14 +128,16 @@ impl Server {
     /// Carries out the machine's actions until there are no more, unless an action is being carried
     /// out: then they follow it.
     fn continue_quorum_orders(&mut self, keyspace: &mut Keyspace) {
-        match &mut self.replication.quorum {
-            Some(driver) if !driver.is_acting => driver.is_acting = true,
-            _ => return,
+        let driver = self.replication.quorum.as_ref();
+        if driver.is_some_and(|driver| !driver.is_acting) {
+            let server = self;
+            QuorumHost { server, keyspace }.carry_out();
         }
-        let server = &mut *self;
-        QuorumHost { server, keyspace }.carry_out();
+    }
+
+    fn set_acting(&mut self, on: bool) {
         if let Some(driver) = &mut self.replication.quorum {
-            driver.is_acting = false;
+            driver.is_acting = on;
         }
     }
 
