@@ -17,6 +17,7 @@
 //! | `log` | partial syncs from the append only file |
 //! | `unreadable` | replicas that are too old for a key |
 //! | `synchronous` | `min-sync-replicas` |
+//! | `quorum` | `sync-quorum`: takeovers that lose no acknowledged write |
 //!
 //! `RUSSET_REPLICAS=full` runs longer, with every way to load a snapshot; `off` runs nothing.
 //! `RUSSET_REPLICAS_PAIRS` names the pairs of primary and replica to run
@@ -29,6 +30,7 @@ mod link;
 mod log;
 mod matrix;
 mod node;
+mod quorum;
 mod steps;
 #[path = "../support/mod.rs"]
 mod support;

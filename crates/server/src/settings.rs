@@ -204,6 +204,7 @@ const ROWS: &[Row] = &[
         Ok(())
     }),
     row(&["min-sync-replicas", "sync-reads"], |on| {
+        on.server.set_group_acknowledgements(on.keyspace)?;
         on.server.update_sync_writes(on.keyspace);
         Ok(())
     }),

@@ -1528,6 +1528,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("flush", "of russet's own; its own tests cover it"),
     ("hotkeys", "of Redis 8.6; its own tests cover it"),
     ("prefixstats", "of russet's own; its own tests cover it"),
+    ("quorum", "of russet's own; its own tests cover it"),
     ("bgrewriteaof", "timing of a child; tests/it covers it"),
     ("bgsave", "timing of a child; tests/it covers it"),
     ("client|caching", "conversations.rs covers it"),

@@ -10,7 +10,7 @@ use russet_resp::OwnedArgs;
 use russet_server::{CommandTable, Spec, commands_of};
 
 /// russet's own commands, and a command that has other subcommands than Redis's.
-const OWN: [&str; 11] = [
+const OWN: [&str; 12] = [
     "FT.ERRORS",
     "backup",
     "bf.merge",
@@ -19,6 +19,7 @@ const OWN: [&str; 11] = [
     "changes",
     "flush",
     "prefixstats",
+    "quorum",
     "client|closed",
     "cluster|explain",
     "config|docs",

@@ -51,6 +51,7 @@ pub(super) static SPECS: &[Spec] = &[
     module::MODULE,
     prefix_stats::PREFIXSTATS,
     replication::psync::PSYNC,
+    replication::quorum::QUORUM,
     replication::psync::REPLCONF,
     replication::psync::SYNC,
     replication::replicaof::REPLICAOF,

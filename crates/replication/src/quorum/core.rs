@@ -322,6 +322,7 @@ impl Quorum {
     fn finish(&mut self) {
         self.check_clean();
         self.count_safe();
+        self.note_settled_change();
         let may_save = !self.is_saving && self.now_ms >= self.save_after_ms;
         if self.acceptor.is_changed() && may_save {
             self.out.persist();

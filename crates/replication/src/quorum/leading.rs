@@ -109,6 +109,16 @@ impl Quorum {
         }
     }
 
+    /// The replica of this leader that has announced this address.
+    pub fn replica_at(&self, address: &Address) -> Option<NodeId> {
+        let Role::Leading(leadership) = &self.role else {
+            return None;
+        };
+        let mut replicas = leadership.replicas.iter();
+        let (id, _) = replicas.find(|(_, its)| its.address.as_ref() == Some(address))?;
+        Some(*id)
+    }
+
     // --- S ---
 
     /// Counts acknowledgements again.
@@ -144,6 +154,17 @@ impl Quorum {
             if leadership.safe >= leadership.end {
                 leadership.is_overdue = false;
             }
+        }
+    }
+
+    /// A change of the members that is safe now is noted at once: the members of before decide as
+    /// long as the others do not know that.
+    pub(super) fn note_settled_change(&mut self) {
+        let Role::Leading(its) = &self.role else {
+            return;
+        };
+        if its.noted < its.changes_at && its.changes_at <= its.safe {
+            self.note_safe(true);
         }
     }
 
@@ -387,6 +408,7 @@ impl Quorum {
             node: self.node(),
             acknowledgements: newest.map_or(0, |its| its.acknowledgements),
             is_member: self.is_member(),
+            is_changing: self.lineage.configurations.is_changing(),
             is_clean: self.acceptor.state.is_clean(),
             position: self.position(),
             safe: leadership.map_or(self.lineage.safe, |its| its.safe),

@@ -128,6 +128,8 @@ pub struct QuorumStatus {
     pub acknowledgements: usize,
     /// `sync_member`: this server is a member.
     pub is_member: bool,
+    /// `sync_members_changing`: the last change of the members is not known to be safe.
+    pub is_changing: bool,
     /// `sync_clean`.
     pub is_clean: bool,
     /// `sync_position`.

@@ -34,6 +34,7 @@ pub fn replication(from: &Source<'_>, to: &mut InfoWriter) {
     write_replicas(server, to);
     write_failing(server, to);
     write_sync_writes(from, to);
+    write_group(server, to);
     if let Some(lost) = &replication.lost {
         to.fields(&[
             ("demotion_lost_commands", &lost.commands),
@@ -149,13 +150,54 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
     ]);
 }
 
+/// Writes this server's place in its group (`sync-quorum`); no line without one.
+fn write_group(server: &Server, to: &mut InfoWriter) {
+    let Some(driver) = &server.replication.quorum else {
+        return;
+    };
+    let its = driver.core.status();
+    if !driver.leads() {
+        to.field("sync_state", its.state.to_string());
+        to.field("sync_safe_offset", its.safe);
+    }
+    let ballot = its.ballot.map_or_else(String::new, |its| its.to_string());
+    let group = its.group.map_or_else(String::new, |its| its.to_string());
+    to.fields(&[
+        ("sync_group", &group),
+        ("sync_node", &its.node.to_string()),
+        ("sync_ballot", &ballot),
+        ("sync_promised", &its.promised.to_string()),
+        ("sync_position", &its.position.to_string()),
+        ("sync_member", &u8::from(its.is_member)),
+        ("sync_clean", &u8::from(its.is_clean)),
+        ("sync_members", &its.members.len()),
+        ("sync_members_changing", &u8::from(its.is_changing)),
+        ("sync_takeovers", &its.takeovers),
+        ("sync_takeovers_refused", &its.takeovers_refused),
+        ("sync_tail_bytes", &its.tail_bytes),
+    ]);
+    for (n, member) in its.members.iter().enumerate() {
+        let (id, address) = (member.id, &member.address);
+        let role = match (member.is_self, member.is_linked) {
+            (true, _) => "self",
+            (false, true) => "linked",
+            (false, false) => "unlinked",
+        };
+        let (offset, lag) = (member.offset, member.lag_ms.map_or(-1, |ms| ms as i64));
+        to.line(format_args!(
+            "sync_member{n}:id={id},ip={},port={},state={role},offset={offset},lag_ms={lag}",
+            address.host, address.port
+        ));
+    }
+}
+
 /// Writes the figures of synchronous replication; no line while the mode is off.
 fn write_sync_writes(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     let sync = &server.replication.sync_writes;
     let keys = &from.keyspace.unconfirmed;
     if !sync.is_on() {
-        if keys.is_on() {
+        if keys.is_on() && server.replication.quorum.is_none() {
             // Of a replica, as its primary has noted it.
             to.field("sync_safe_offset", keys.safe());
         }

@@ -36,7 +36,8 @@ use russet_host::{Driver, Event, Links, Machine, Now};
 use russet_keyspace::{Audience, ClientId, Keyspace};
 use russet_net::Destination;
 use russet_replication::quorum::{
-    Address, Answer, Order, PeerId, Quorum, QuorumNote, Report, StreamEnd, TakeoverCause, Word,
+    Address, Answer, Change, ChangeError, Order, PeerId, Quorum, QuorumNote, Report, StreamEnd,
+    TakeoverCause, Word,
 };
 use russet_replication::{Position, ReplId, ReplOffset};
 
@@ -251,6 +252,27 @@ impl Server {
         let facts = &self.replication.replicas.introduce(client.id, now_ms).facts;
         let (ip, port) = (facts.announced_ip(Some(client)), facts.port.to_string());
         Address::new(ip.as_bytes(), port.as_bytes())
+    }
+
+    /// A change of the members, by this server as their leader.
+    ///
+    /// # Errors
+    /// See [`Quorum::change`].
+    pub fn change_quorum(
+        &mut self,
+        keyspace: &mut Keyspace,
+        change: &Change,
+    ) -> Result<(), ChangeError> {
+        let Some(driver) = &mut self.replication.quorum else {
+            return Err(ChangeError::NotLeading);
+        };
+        driver.core.change(change)?;
+        if let Change::Set(n) = change {
+            self.config.min_sync_replicas = u32::try_from(*n).unwrap_or(u32::MAX);
+            self.update_sync_writes(keyspace);
+        }
+        self.continue_quorum_orders(keyspace);
+        Ok(())
     }
 
     /// An order to become the primary: at once, or once the group agrees.

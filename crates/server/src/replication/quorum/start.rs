@@ -11,7 +11,7 @@ use crate::state::Server;
 use russet_config::{AppendFsync, SyncMedium, system_text};
 use russet_host::Now;
 use russet_keyspace::Keyspace;
-use russet_replication::quorum::{LoadedData, NodeId, Quorum, Report, SavedState};
+use russet_replication::quorum::{Change, LoadedData, NodeId, Quorum, Report, SavedState};
 
 /// The file, in the folder of the data.
 const FILE: &str = "quorum.conf";
@@ -100,6 +100,29 @@ impl Server {
             let address = driver.core.settings.address.clone();
             driver.core.settings = quorum_settings(&self.config, Some(&address));
         }
+    }
+
+    /// `min-sync-replicas` has changed: a leader notes another number in the stream. Error: why it
+    /// cannot.
+    pub(crate) fn set_group_acknowledgements(
+        &mut self,
+        keyspace: &mut Keyspace,
+    ) -> Result<(), String> {
+        let n = self.config.min_sync_replicas as usize;
+        let Some(driver) = self.replication.quorum.as_ref() else {
+            return Ok(());
+        };
+        let newest = driver.core.lineage().configurations.newest();
+        let noted = newest.map_or(0, |its| its.acknowledgements);
+        if n == 0 && driver.core.group().is_some() {
+            return Err("a group's servers cannot leave it by min-sync-replicas 0".to_owned());
+        }
+        // More than there are members wait for their replicas, as a new group does.
+        if driver.leads() && noted > n {
+            let changed = self.change_quorum(keyspace, &Change::Set(n));
+            changed.map_err(|why| why.to_string())?;
+        }
+        Ok(())
     }
 
     /// The process ends in order: everything is in the files.

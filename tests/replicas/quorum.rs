@@ -1,0 +1,345 @@
+//! `sync-quorum`: takeovers go by the promises of the group, and lose no acknowledged write.
+//!
+//! Three servers are killed, stopped and ordered about, by directed tests and by a storm, while
+//! clients write to all of them. Each write that was answered is at the leader afterwards.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::link::Link;
+use super::node::{Kind, Node};
+use crate::support::Daemon;
+use crate::support::random::Random;
+use crate::support::resp::Connection;
+use crate::support::wait::{SetOnDrop, wait_until, wait_within};
+
+const GROUP: &[&str] = &[
+    "--sync-quorum",
+    "yes",
+    "--min-sync-replicas",
+    "1",
+    "--appendonly",
+    "yes",
+    "--save",
+    "",
+    "--repl-diskless-sync-delay",
+    "0",
+];
+
+fn start(args: &[&str]) -> Daemon {
+    Daemon::start(&[GROUP, args].concat())
+}
+
+fn start_replica(port: u16) -> Daemon {
+    start(&["--replicaof", "127.0.0.1", &port.to_string()])
+}
+
+fn state(server: &Daemon) -> String {
+    server.info("sync_state").unwrap_or_default()
+}
+
+fn leads(server: &Daemon) -> bool {
+    state(server) == "ok" && server.info("role").as_deref() == Some("master")
+}
+
+fn wait_for_leader(server: &Daemon) {
+    let what = format!("the server at port {} leads", server.port());
+    wait_until(&what, || leads(server));
+}
+
+/// Waits until all servers know that all of them are members, and that this is safe: before, the
+/// members of before decide as well.
+fn wait_for_members(all: &[&Daemon]) {
+    let count = all.len().to_string();
+    wait_until("all are members, and that is safe", || {
+        all.iter().all(|its| {
+            its.info("sync_members").as_ref() == Some(&count)
+                && its.info("sync_members_changing").as_deref() == Some("0")
+        })
+    });
+}
+
+/// A group of three; the first leads.
+fn group() -> [Daemon; 3] {
+    let first = start(&[]);
+    let port = first.port();
+    let (second, third) = (start_replica(port), start_replica(port));
+    wait_for_leader(&first);
+    wait_for_members(&[&first, &second, &third]);
+    [first, second, third]
+}
+
+fn ask(server: &Daemon, line: &str) -> String {
+    server.connect().ask(line)
+}
+
+/// aphyr's history: a replica that lacks what another has acknowledged is ordered to lead.
+#[test]
+fn a_replica_that_lags_leads_with_all_that_was_acknowledged() {
+    let first = start(&[]);
+    let link = Link::to(first.port());
+    let lagging = start_replica(link.port());
+    let other = start_replica(first.port());
+    let mut first = first;
+    wait_for_leader(&first);
+    wait_for_members(&[&first, &lagging, &other]);
+    link.halt();
+    for i in 0..100 {
+        assert_eq!(ask(&first, &format!("SET key:{i} {i}")), "+OK\r\n");
+    }
+    assert_ne!(ask(&lagging, "GET key:99"), "$2\r\n99\r\n");
+    first.kill();
+    drop(link);
+    assert_eq!(ask(&lagging, "REPLICAOF NO ONE"), "+OK\r\n");
+    wait_for_leader(&lagging);
+    for i in 0..100 {
+        let value = i.to_string();
+        let reply = format!("${}\r\n{value}\r\n", value.len());
+        assert_eq!(ask(&lagging, &format!("GET key:{i}")), reply);
+    }
+    assert_ne!(lagging.info("sync_tail_bytes").as_deref(), Some("0"));
+    // The former leader comes back as a replica, by itself.
+    first.restart();
+    wait_until("the first follows", || {
+        first.info("master_link_status").as_deref() == Some("up")
+    });
+    assert_eq!(ask(&first, "GET key:99"), "$2\r\n99\r\n");
+    drop(other);
+}
+
+/// With one server of three no takeover, and the reason in one sentence.
+#[test]
+fn a_server_alone_does_not_lead_and_says_why() {
+    let [mut first, mut second, third] = group();
+    assert_eq!(ask(&first, "SET key value"), "+OK\r\n");
+    first.kill();
+    second.kill();
+    ask(&third, "REPLICAOF NO ONE");
+    wait_until("the takeover is under way", || {
+        state(&third) == "taking-over"
+    });
+    let why = String::from_utf8_lossy(&third.connect().call(&["QUORUM", "EXPLAIN"])).into_owned();
+    assert!(
+        why.contains("NOQUORUM Taking over needs promises of 2 of 3 members"),
+        "{why}"
+    );
+    assert!(ask(&third, "SET key other").starts_with("-READONLY"));
+    // One more is enough, whichever it is.
+    first.restart();
+    wait_until("one of both leads", || leads(&first) || leads(&third));
+    let leader = if leads(&first) { &first } else { &third };
+    wait_until("the write is there", || {
+        ask(leader, "GET key") == "$5\r\nvalue\r\n"
+    });
+    second.restart();
+    wait_until("the second follows", || {
+        second.info("master_link_status").as_deref() == Some("up")
+    });
+}
+
+/// A primary that stands still while another takes over answers nothing of its own afterwards.
+#[test]
+fn a_stopped_primary_acknowledges_nothing_afterwards() {
+    let [first, second, third] = group();
+    assert_eq!(ask(&first, "SET key 1"), "+OK\r\n");
+    let mut before = first.connect();
+    first.signal(Signal::STOP);
+    before.send(b"SET key 2\r\n");
+    ask(&second, "REPLICAOF NO ONE");
+    wait_for_leader(&second);
+    assert_eq!(ask(&second, "SET key 3"), "+OK\r\n");
+    first.signal(Signal::CONT);
+    let (reply, _) = before.read().expect("an error, or the end");
+    let reply = String::from_utf8_lossy(&reply).into_owned();
+    assert!(
+        reply.starts_with("-INDOUBT") || reply.starts_with("-READONLY"),
+        "{reply}"
+    );
+    wait_until("the first follows", || {
+        first.info("master_link_status").as_deref() == Some("up")
+    });
+    assert_eq!(ask(&first, "GET key"), "$1\r\n3\r\n");
+    assert_eq!(ask(&third, "GET key"), "$1\r\n3\r\n");
+}
+
+/// Members are added and removed by the leader alone; a foreign replica is none.
+#[test]
+fn members_are_what_the_leader_notes() {
+    let [first, second, mut third] = group();
+    assert!(ask(&second, "QUORUM SET 2").starts_with("-ERR This server does not lead"));
+    let id = third.info("sync_node").expect("a group");
+    third.kill();
+    wait_until("it is removed", || {
+        ask(&first, &format!("QUORUM REMOVE {id}")) == "+OK\r\n"
+    });
+    wait_until("the group knows", || {
+        second.info("sync_members").as_deref() == Some("2")
+    });
+    // It asks the leader, follows it, and is taken in again.
+    third.restart();
+    ask(&third, &format!("REPLICAOF 127.0.0.1 {}", first.port()));
+    wait_for_members(&[&first, &second, &third]);
+    assert_eq!(ask(&first, "SET key value"), "+OK\r\n");
+    let port = first.port().to_string();
+    for kind in [Kind::Redis80, Kind::Valkey91] {
+        if kind.program_for("a replica of another make").is_some() {
+            let args = ["--replicaof", "127.0.0.1", &port].map(str::to_owned);
+            let foreign = Node::start(kind, &args);
+            wait_until("it follows", || foreign.is_linked());
+            assert_eq!(first.info("sync_members").as_deref(), Some("3"));
+        }
+    }
+}
+
+/// Without the other members a server that comes back leads nothing, also with all of its data.
+#[test]
+fn a_primary_that_comes_back_waits_for_its_group() {
+    let [mut first, mut second, mut third] = group();
+    assert_eq!(ask(&first, "SET key value"), "+OK\r\n");
+    first.kill();
+    second.kill();
+    third.kill();
+    first.restart();
+    assert!(ask(&first, "SET key other").starts_with("-READONLY"));
+    assert_eq!(first.info("role").as_deref(), Some("slave"));
+    second.restart();
+    wait_until("one leads", || leads(&first) || leads(&second));
+    let leader = if leads(&first) { &first } else { &second };
+    assert_eq!(ask(leader, "GET key"), "$5\r\nvalue\r\n");
+}
+
+/// The writes of a storm: per key the last value that was answered.
+#[derive(Default)]
+struct Answered(Mutex<HashMap<String, u64>>);
+
+/// Writes ever greater values to keys of its own, to all servers in turn, until the storm is over.
+fn write(number: usize, ports: &[u16], answered: &Answered, is_over: &AtomicBool) {
+    let mut random = Random::new(number as u64 + 77);
+    let mut connections: HashMap<u16, Connection> = HashMap::new();
+    let mut value = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let port = *random.pick(ports);
+        let key = format!("w{number}:{}", random.below(50));
+        value += 1;
+        let mut connection = match connections.remove(&port) {
+            Some(connection) => connection,
+            None => match Connection::open(port) {
+                Ok(connection) => connection,
+                Err(_) => continue,
+            },
+        };
+        connection.reply_limit(Duration::from_secs(3));
+        let request = format!("SET {key} {value}\r\n");
+        let reply = connection
+            .write(request.as_bytes())
+            .and_then(|()| connection.read());
+        let Ok((reply, _)) = reply else {
+            continue;
+        };
+        if reply == b"+OK\r\n" {
+            answered.0.lock().unwrap().insert(key, value);
+        }
+        if !reply.starts_with(b"-INDOUBT") {
+            connections.insert(port, connection);
+        }
+    }
+}
+
+fn order(servers: &[Daemon], at: usize, line: &str) {
+    // A server that is down or stands still does not hear it.
+    if let Ok(mut connection) = Connection::open(servers[at].port()) {
+        connection.reply_limit(Duration::from_millis(500));
+        let sent = connection.write(format!("{line}\r\n").as_bytes());
+        let _ = sent.and_then(|()| connection.read());
+    }
+}
+
+fn trouble(servers: &mut [Daemon], random: &mut Random) {
+    let count = servers.len();
+    let leader = servers.iter().position(leads).unwrap_or(0);
+    let other = (leader + 1 + random.below(count - 1)) % count;
+    match random.below(6) {
+        0 | 1 => {
+            let at = if random.chance(60) { leader } else { other };
+            servers[at].kill();
+            let next = (at + 1 + random.below(count - 1)) % count;
+            order(servers, next, "REPLICAOF NO ONE");
+            std::thread::sleep(Duration::from_millis(random.below(300) as u64));
+            servers[at].restart_loading();
+        }
+        2 => {
+            servers[leader].signal(Signal::STOP);
+            order(servers, other, "REPLICAOF NO ONE");
+            std::thread::sleep(Duration::from_millis(random.below(800) as u64));
+            servers[leader].signal(Signal::CONT);
+        }
+        3 => {
+            servers.iter_mut().for_each(Daemon::kill);
+            servers.iter_mut().for_each(Daemon::restart_loading);
+        }
+        4 => {
+            order(servers, leader, "QUORUM TAKEOVER");
+            order(servers, other, "REPLICAOF NO ONE");
+        }
+        _ => {
+            let port = servers[other].port();
+            order(servers, leader, &format!("REPLICAOF 127.0.0.1 {port}"));
+        }
+    }
+}
+
+/// `RUSSET_QUORUM_TROUBLES`: so many troubles, 15 by default; `RUSSET_QUORUM_SEED`.
+#[test]
+fn answered_writes_survive_a_storm() {
+    let number = |name: &str, usual| {
+        let text = std::env::var(name).ok();
+        text.map_or(usual, |text| text.parse::<u64>().expect("a number"))
+    };
+    let seed = number("RUSSET_QUORUM_SEED", 1);
+    let mut random = Random::new(seed);
+    let mut servers = group();
+    let ports = servers.each_ref().map(Daemon::port);
+    let (answered, is_over) = (Answered::default(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let _over = SetOnDrop(&is_over);
+        for writer in 0..4 {
+            let (ports, answered, is_over) = (&ports, &answered, &is_over);
+            scope.spawn(move || write(writer, ports, answered, is_over));
+        }
+        for _ in 0..number("RUSSET_QUORUM_TROUBLES", 15) {
+            std::thread::sleep(Duration::from_millis(random.below(500) as u64));
+            trouble(&mut servers, &mut random);
+        }
+    });
+    wait_within(Duration::from_secs(30), "one leads after the storm", || {
+        servers.iter().any(leads)
+    });
+    let leader = servers.iter().position(leads).expect("it leads");
+    let mut connection = servers[leader].connect();
+    let answered = answered.0.into_inner().unwrap();
+    assert!(!answered.is_empty());
+    for (key, value) in answered {
+        let reply = connection.call(&["GET", &key]);
+        let text = String::from_utf8_lossy(&reply).into_owned();
+        let kept: u64 = text
+            .lines()
+            .nth(1)
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(0);
+        assert!(kept >= value, "seed {seed}: {key} was {value}, is {text:?}");
+    }
+    wait_within(
+        Duration::from_secs(30),
+        "all follow after the storm",
+        || {
+            let others = servers.iter().filter(|its| !leads(its));
+            let links =
+                others.filter(|its| its.info("master_link_status").as_deref() == Some("up"));
+            links.count() == 2
+        },
+    );
+}
