@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `group` | Sentinels and the servers they watch, and the facts on which all must agree |
 //! | `process` | one Sentinel: file, log, events |
+//! | `quorum` | a group with `sync-quorum`, whose failovers lose no acknowledged write |
 //! | `mixed` | crashes of primaries and of leading Sentinels, in a quorum of three programs |
 //! | `saved` | the file: kill -9, failing writes, kept lines |
 //! | `secured` | TLS and passwords on every link |
@@ -21,6 +22,7 @@ mod group;
 mod mixed;
 mod operated;
 mod process;
+mod quorum;
 mod saved;
 mod scripts;
 mod secured;
