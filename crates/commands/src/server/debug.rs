@@ -436,6 +436,11 @@ fn replicate(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn change_repl_id(call: &mut Call<'_>) -> CommandResult {
+    if call.server.replication.quorum.is_some() {
+        return Err(CommandError::Text(
+            "ERR The history of a group's stream cannot be changed",
+        ));
+    }
     tracing::info!("Changing replication IDs after receiving DEBUG change-repl-id");
     call.server.stream.begin_history();
     call.reply.ok();

@@ -31,7 +31,7 @@ fn group(members: usize, acknowledgements: usize, others: usize, fault: Option<F
 
 impl World {
     fn acknowledges(&self, value: u64) -> bool {
-        self.acknowledged.iter().any(|&(its, _)| its == value)
+        self.acknowledged.iter().any(|&(its, ..)| its == value)
     }
 
     /// The end of a write in a stream.

@@ -166,14 +166,16 @@ impl World {
         self.check_leader(at);
     }
 
-    /// A leader has all that was acknowledged.
+    /// A leader has all that its own and earlier ballots have acknowledged. A candidate that stood still may
+    /// begin to lead long after a greater ballot does: nobody acknowledges its writes.
     pub(super) fn check_leader(&mut self, at: usize) {
+        let ballot = self.nodes[at].machine().promised();
         let log = &self.nodes[at].log;
-        let lacks = |&&(value, end): &&(u64, ReplOffset)| {
+        let lacks = |&&(value, end, by): &&(u64, ReplOffset, Ballot)| {
             let entry = log.get(end as usize - 1);
-            entry != Some(&Entry::Write(value))
+            by <= ballot && entry != Some(&Entry::Write(value))
         };
-        if let Some((value, end)) = self.acknowledged.iter().find(lacks).copied() {
+        if let Some((value, end, _)) = self.acknowledged.iter().find(lacks).copied() {
             self.fail(format!("Q1: write {value}@{end} is not at the leader {at}"));
         }
     }
@@ -189,6 +191,7 @@ impl World {
             return;
         }
         self.note(|| format!("node {at} is safe up to {offset}: {safe:?}"));
+        let safe = safe.into_iter().map(|(value, end)| (value, end, ballot));
         self.acknowledged.extend(safe);
         // A later leader leads already.
         for number in 0..self.nodes.len() {

@@ -90,8 +90,8 @@ pub struct World {
     pub nodes: Vec<Node>,
     pub(super) connections: BTreeMap<u64, Connection>,
     pub(super) cuts: BTreeSet<(usize, usize)>,
-    /// Writes whose reply a client has, with the end of each.
-    pub acknowledged: Vec<(u64, ReplOffset)>,
+    /// Writes whose reply a client has, with the end of each, and the ballot of its leader.
+    pub acknowledged: Vec<(u64, ReplOffset, Ballot)>,
     pub(super) ballots: HashMap<Ballot, usize>,
     pub(super) digests: HashMap<Position, u64>,
     pub figures: Figures,

@@ -34,6 +34,11 @@ impl Server {
         if self.replication.is_replica() {
             return refuse("ERR FAILOVER is not valid when server is a replica.");
         }
+        if self.replication.quorum.is_some() {
+            return refuse(
+                "ERR FAILOVER is not for a group (sync-quorum): QUORUM TAKEOVER at a member hands over.",
+            );
+        }
         if self.replication.replicas.is_empty() {
             return refuse("ERR FAILOVER requires connected replicas.");
         }
@@ -156,6 +161,11 @@ impl Server {
         if id != self.stream.history().id.as_str().as_bytes() {
             return Err(CommandError::Text(
                 "ERR PSYNC FAILOVER replid must match my replid.",
+            ));
+        }
+        if self.replication.quorum.is_some() {
+            return Err(CommandError::Text(
+                "ERR PSYNC FAILOVER can't be sent to a member of a group.",
             ));
         }
         if !self.replication.is_replica() {
