@@ -166,8 +166,8 @@ impl World {
         self.check_leader(at);
     }
 
-    /// A leader has all that its own and earlier ballots have acknowledged. A candidate that stood still may
-    /// begin to lead long after a greater ballot does: nobody acknowledges its writes.
+    /// A leader has all that its own and earlier ballots have acknowledged. A candidate that stood
+    /// still may begin to lead long after a greater ballot does: no member acknowledges its writes.
     pub(super) fn check_leader(&mut self, at: usize) {
         let ballot = self.nodes[at].machine().promised();
         let log = &self.nodes[at].log;

@@ -51,7 +51,7 @@ impl Quorum {
     pub(super) fn ordered_to_follow(&mut self, address: Address) {
         let is_without = self.is_sealed || self.standing == GroupStanding::Deposed;
         let led = self.halt();
-        // If the server there follows this one, nobody else will lead.
+        // If the server there follows this one, no other server will lead.
         let drives_itself = is_without || led;
         if led {
             self.depose(format!("An order to follow {address}."));

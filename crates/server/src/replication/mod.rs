@@ -74,6 +74,12 @@
 //! **Synchronous replication** (`min-sync-replicas`): replies wait until enough replicas have what
 //! they acknowledge or show (`sync_writes.rs`; `parts/replication/sync_writes.rs` decides).
 //!
+//! **A group** (`sync-quorum`): `quorum/` is the host of the machine that decides whether this
+//! server may be the primary, whom it may follow, and how much of its stream is safe. Promotions go
+//! by it (`Server::order_lead`), links ask it before PSYNC and before old data goes
+//! (`ask_quorum`), and its notes are facts of the stream (`Stream::lineage`), which snapshots and
+//! the log keep.
+//!
 //! **Roles.** REPLICAOF keeps data and history: this server asks the new primary for the stream
 //! from its own position. A promotion begins a history that continues the old history up to the
 //! offset, and disconnects replicas so that they learn the new id. FAILOVER (`failover.rs`) holds

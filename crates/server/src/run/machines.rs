@@ -1,11 +1,11 @@
-//! The machines without I/O: the link to the primary, Sentinel, a cluster's node, slots that move.
-//! A list, in the order in which they are served: events, urgency, due times, guest service and
-//! cron are loops over it.
+//! The machines without I/O: the link to the primary, Sentinel, a cluster's node, the place in a
+//! group, slots that move. A list, in the order in which they are served: events, urgency, due
+//! times, guest service and cron are loops over it.
 //!
 //! The meaning of a machine's actions is decided beside it (`server::sentinel`, `server::cluster`,
 //! `server::migration`, `server::replication`). The host joins events, links and timers of
-//! Sentinel, Cluster and the group (`russet_host::Driver`); the other two machines serve their links themselves
-//! (docs/decisions.md says why).
+//! Sentinel, Cluster and the group (`russet_host::Driver`); the other two machines serve their
+//! links themselves (docs/decisions.md says why).
 
 use super::upstream::UpstreamHost;
 use crate::cluster::ClusterHost;

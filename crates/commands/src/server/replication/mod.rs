@@ -1,7 +1,8 @@
 //! Commands about the primary and the replicas of this server.
 //!
 //! REPLICAOF and ROLE (`replicaof`), PSYNC, SYNC and REPLCONF (`psync`), FAILOVER (`failover`),
-//! the change stream (`changes`), QUORUM (`quorum`), WAIT and WAITAOF (`wait`, of the group `generic`).
+//! QUORUM (`quorum`), the change stream (`changes`), WAIT and WAITAOF (`wait`, of the group
+//! `generic`).
 //! Handlers check arguments; `server::replication` changes roles and makes a client a link.
 
 pub(super) mod changes;

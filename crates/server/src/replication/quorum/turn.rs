@@ -90,7 +90,7 @@ fn moved(driver: &QuorumDriver) -> Option<Member> {
     let (id, address) = (driver.core.node(), driver.core.settings.address.clone());
     let newest = driver.core.lineage().configurations.newest()?;
     let member = newest.member(id)?;
-    // With no other member nobody needs the address.
+    // Only other members need the address.
     let is_other = newest.members.len() > 1 && member.address != address;
     is_other.then_some(Member { id, address })
 }
