@@ -16,6 +16,22 @@ const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
+/** RUSSET_CONSOLE_FILES=console: the page's files come from this folder, so that a change of them needs no build. */
+const FILES = process.env.RUSSET_CONSOLE_FILES;
+const KINDS = { ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
+
+/** Answers a request for a file of the page from `FILES`, with the server's own headers for the page itself. */
+async function fromFolder(route, url) {
+  if (url.pathname === "/") {
+    const response = await route.fetch();
+    const [, hash] = /a\/(\w{16})\//.exec(await response.text()) ?? [];
+    return route.fulfill({ response, body: readFileSync(path.join(FILES, "index.html"), "utf8").replaceAll("a/HASH/", `a/${hash}/`) });
+  }
+  const [, name] = /^\/a\/\w{16}\/(.+)$/.exec(url.pathname) ?? [];
+  if (name === undefined || url.pathname.endsWith("icon.svg")) return route.continue();
+  return route.fulfill({ path: path.join(FILES, name), contentType: KINDS[path.extname(name)] });
+}
+
 /** A port that was free a moment ago. @returns {Promise<number>} */
 export async function freePort() {
   const server = net.createServer().listen(0, "127.0.0.1");
@@ -156,7 +172,7 @@ export async function openPage(browser, server, { scheme = "light", width = 1280
   const wrongs = [];
   await context.route("**/*", (route) => {
     const url = new URL(route.request().url());
-    if (url.host === new URL(server.url).host) return route.continue();
+    if (url.host === new URL(server.url).host) return FILES === undefined ? route.continue() : fromFolder(route, url);
     wrongs.push(`a request to ${url.host}`);
     return route.abort();
   });
