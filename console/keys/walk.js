@@ -2,7 +2,7 @@
  * Walking the keyspace by SCAN, and the tree of what was found. Pure but for the `batch` that is handed in.
  *
  * A walk asks for pages of 1,000 positions with a rest after each by what it has cost, so that it takes 50 ms of a
- * second of the server, and stops after a number of keys or of seconds; it can go on later from where it is.
+ * second of the server, and stops after a number of keys or some time; it can go on later from where it is.
  */
 
 import { restAfter } from "../api.js";
@@ -27,17 +27,24 @@ export function newWalk() {
   return { cursor: "0", done: false, seen: 0, keys: [] };
 }
 
+/** Time between two reports of a walk, milliseconds: the page draws all keys found at each. @param {number} found */
+function reportAfter(found) {
+  return 150 + found / 100;
+}
+
 /**
- * Goes on until `want` more keys are found, `ms` have passed, or the keyspace ends. Returns a new walk.
- * @param {Walk} walk @param {{batch: BatchFn, match: Name, type?: string, keep?: (name: Name) => boolean, want?: number, ms?: number, signal?: AbortSignal,
+ * Goes on until `want` more keys are found, `ms` have passed, or the keyspace ends. Returns a new walk; `onPage` gets
+ * one every now and then. Each has a list of keys of its own, because the page draws only lists that it has not seen.
+ * @param {Walk} walk @param {{batch: BatchFn, match: Name, type?: string, keep?: (name: Name) => boolean, want?: number, ms?: number, signal?: AbortSignal, stopped?: () => boolean,
  *   onPage?: (walk: Walk) => void}} options
  * @returns {Promise<Walk>}
  */
-export async function goOn(walk, { batch, match, type, keep, want = 500, ms = 4000, signal, onPage }) {
+export async function goOn(walk, { batch, match, type, keep, want = 500, ms = Infinity, signal, stopped, onPage }) {
   const known = new Set(walk.keys.map(({ name }) => nameId(name)));
   const keys = [...walk.keys];
   const [end, goal] = [Date.now() + ms, keys.length + want];
   let { cursor, seen } = walk;
+  let reported = Date.now();
   for (;;) {
     const scan = ["SCAN", cursor, "MATCH", match, "COUNT", PAGE, ...(type ? ["TYPE", type] : [])];
     const began = performance.now();
@@ -58,8 +65,11 @@ export async function goOn(walk, { batch, match, type, keep, want = 500, ms = 40
       keys.push({ name, type: type ?? textOf(types[i] ?? "") });
     });
     const now = { cursor, done: cursor === "0", seen, keys };
-    if (now.done || keys.length >= goal || Date.now() > end) return now;
-    onPage?.(now);
+    if (now.done || keys.length >= goal || Date.now() > end || stopped?.()) return now;
+    if (onPage && Date.now() - reported > reportAfter(keys.length)) {
+      onPage({ ...now, keys: [...keys] });
+      reported = Date.now();
+    }
     await rest(cost, began);
     if (signal?.aborted) return now;
   }

@@ -27,8 +27,11 @@ const ALL = "";
 /** What a walk that has not begun has found. @type {import("../keys/walk.js").Found[]} */
 const NONE = [];
 
-/** Keys that the first walk looks for, and each further one. */
-const [FIRST, FURTHER] = [10_000, 5000];
+/** Keys that the first walk looks for; further ones go on to the end, or until the page has as many as it can draw. */
+const [FIRST, MOST] = [10_000, 1_000_000];
+
+/** Keys of a folder of PREFIXSTATS that are looked for as it opens. */
+const INSIDE = 500;
 
 /** @param {{route: import("../router.js").Route}} props */
 export default function Keys({ route }) {
@@ -84,9 +87,11 @@ export default function Keys({ route }) {
         ${!isList && html`<label>Delimiter <input class="delimiter" maxlength="8" spellcheck=${false} autocomplete="off" placeholder=${serverDelimiter} value=${ownDelimiter} onInput=${(/** @type {any} */ e) => setDelimiter(e.target.value)} /></label>`}
         <div class="end"><${Button} kind="quiet" icon="download" label="Export keys" onClick=${() => setDialog("export")} /><${Button} kind="quiet" icon="upload" label="Import a file of commands" onClick=${() => setDialog("import")} /></div></div>
       <div class="keys-tools"><span class="soft num" role="status">${reads || tree.text(top.data?.size ?? null)}</span><div class="end">
+        ${tree.rests && !tree.busy && html`<${Button} kind="quiet" icon="play" label="Walk on to the end" onClick=${() => tree.more(ALL)} />`}
         ${tree.busy ? html`<${Button} kind="quiet" icon="stop" label="Stop walking" onClick=${tree.stop} />` : html`<${Button} kind="quiet" icon="refresh" label="Load again" onClick=${refresh} />`}
         ${can("unlink") && html`<${Button} kind="quiet" icon="trash" label="Delete by pattern" onClick=${() => setDialog("bulk")} />`}
         <${Button} kind="quiet" icon="plus" label="New key" onClick=${() => setDialog("new")} /></div></div>
+      ${tree.busy && !exact && html`<progress class="keys-walk" aria-label="Walked" max=${top.data?.size || 1} value=${Math.min(tree.seen, top.data?.size ?? 0)}></progress>`}
       ${tree.error && html`<${Note} tone="bad">${errorText(tree.error)}<//>`}
       <div class="keys-tree">${isList
         ? html`<${KeyList} found=${tree.found} done=${tree.done} busy=${tree.busy} turn=${turn} selected=${key === undefined ? null : nameId(key)} empty=${empty} onOpen=${(/** @type {import("../keys/walk.js").Found} */ { name }) => go(link(name), { replace: key !== undefined })} onMore=${() => tree.more(ALL)} />`
@@ -114,16 +119,18 @@ function useTree({ exact, filter, type, turn, delimiter, ready }) {
   const [busy, setBusy] = useState(0);
   const [error, setError] = useState(/** @type {any} */ (null));
   const abort = useRef(new AbortController());
+  const halted = useRef(false);
   const latest = useRef(walks);
   latest.current = walks;
 
   const put = (/** @type {Bulk} */ prefix, /** @type {Walk} */ walk) => setWalks((old) => new Map(old).set(nameId(prefix), walk));
-  const walk = async (/** @type {Bulk} */ prefix, want = 500) => {
+  const walk = async (/** @type {Bulk} */ prefix, want = INSIDE) => {
     const { signal } = abort.current;
+    halted.current = false;
     const scope = exact ? scopeOf(exact, prefix) : { match: glob.fromFilter(filter) };
     setBusy((n) => n + 1);
     try {
-      const now = await goOn(latest.current.get(nameId(prefix)) ?? newWalk(), { batch, ...scope, type: type || undefined, want, signal, onPage: (page) => !signal.aborted && put(prefix, page) });
+      const now = await goOn(latest.current.get(nameId(prefix)) ?? newWalk(), { batch, ...scope, type: type || undefined, want, signal, stopped: () => halted.current, onPage: (page) => !signal.aborted && put(prefix, page) });
       if (!signal.aborted) put(prefix, now);
     } catch (failure) {
       if (!signal.aborted) setError(failure);
@@ -164,8 +171,7 @@ function useTree({ exact, filter, type, turn, delimiter, ready }) {
     setOpen(next);
   };
   const stop = () => {
-    abort.current.abort();
-    abort.current = new AbortController();
+    halted.current = true;
   };
   /** What part of the whole is shown. @param {number | null} size */
   const text = (size) => {
@@ -178,7 +184,7 @@ function useTree({ exact, filter, type, turn, delimiter, ready }) {
   // Nothing found is nothing there only after a walk to its end.
   const known = !error && (exact !== null || walks.get(nameId(ALL))?.done === true);
   const all = walks.get(nameId(ALL));
-  return { nodes, found: all?.keys ?? NONE, done: all?.done ?? false, toggle, known, more: (/** @type {Bulk} */ prefix) => walk(prefix, FURTHER), busy: busy > 0, stop, error, text };
+  return { nodes, found: all?.keys ?? NONE, done: all?.done ?? false, toggle, known, more: (/** @type {Bulk} */ prefix) => walk(prefix, MOST), busy: busy > 0, seen: all?.seen ?? 0, rests: all !== undefined && !all.done && !exact, stop, error, text };
 }
 
 /** The lines of PREFIXSTATS that are open. @param {Exact} exact @param {Set<string>} open @returns {Bulk[]} */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
-import { axeFindings, openBrowser, openPage, Server, visit, walker } from "./support.js";
+import { axeFindings, eventually, openBrowser, openPage, Server, visit, walker } from "./support.js";
 
 let server;
 let browser;
@@ -52,6 +52,46 @@ describe("a list", () => {
     await page.getByText("111 of 2,003 keys match").waitFor();
     await page.reload();
     await page.getByRole("grid", { name: "Keys" }).waitFor();
+  });
+});
+
+describe("a walk of very many keys", () => {
+  walk("shows all that it has found while it goes on, with its progress, stops, and goes on to the end", async () => {
+    const many = await Server.start(["--appendonly", "no"]);
+    const other = await openPage(browser, many);
+    try {
+      const rows = 300_000;
+      for (let i = 0; i < rows; i += 5000) await Promise.all(Array.from({ length: 5000 }, (_, j) => many.client.call("SET", `k:${i + j}:${(i + j) % 151 === 0 ? "rare" : "x"}`, "x")));
+      await visit(other, "keys");
+      const status = other.getByRole("region", { name: "Browse" }).getByRole("status");
+      await other.getByRole("button", { name: "List", exact: true }).click();
+      await other.getByRole("searchbox", { name: /^Filter/ }).fill("*rare");
+      await other.waitForURL(/match=/);
+      const grid = other.getByRole("grid", { name: "Keys" });
+      // What the head says is what the table has, while the walk goes on.
+      await eventually(async () => {
+        const [, found] = /^([\d,]+) found, \d+ % of 300k walked$/.exec(await status.textContent()) ?? [];
+        const n = Number(found?.replace(",", ""));
+        assert.ok(n >= 20 && n < 1900);
+        assert.ok(Number(await grid.getAttribute("aria-rowcount")) >= 21);
+      });
+      await other.getByRole("progressbar", { name: "Walked" }).waitFor();
+      await other.getByRole("button", { name: "Stop walking" }).click();
+      await other.getByRole("button", { name: "Walk on to the end" }).waitFor();
+      const before = Number(await grid.getAttribute("aria-rowcount"));
+      assert.ok(before > 1 && before < 1900);
+      assert.deepEqual(await axeFindings(other), []);
+      await other.getByRole("button", { name: "Walk on to the end" }).click();
+      await other.getByText("1,987 of 300,000 keys match").waitFor({ timeout: 60_000 });
+      await other.getByRole("progressbar", { name: "Walked" }).waitFor({ state: "detached" });
+      await grid.locator('[data-row="0"]').focus();
+      await other.keyboard.press("End");
+      await grid.locator('[data-row="1986"]').waitFor();
+      assert.deepEqual(await other.wrongs(), []);
+    } finally {
+      await other.context().close();
+      await many.stop();
+    }
   });
 });
 
