@@ -3,7 +3,7 @@
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
 import { brief, bytes, compact, count, plural, printable } from "../format.js";
 import * as glob from "../glob.js";
-import { RespError, nameId, numberOf, objectOf, textOf } from "../resp.js";
+import { RespError, nameId, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
 import { go, href } from "../router.js";
 import { useApp, useChoice, useLoad, useSettled, useSilence } from "../state.js";
 import { Button, Command, Icon, Name, Note } from "../parts/text.js";
@@ -33,6 +33,9 @@ const [FIRST, MOST] = [10_000, 1_000_000];
 /** Keys of a folder of PREFIXSTATS that are looked for as it opens. */
 const INSIDE = 500;
 
+/** How often the page asks whether the server has been started anew, milliseconds. */
+const LOOK_MS = 3000;
+
 /** @param {{route: import("../router.js").Route}} props */
 export default function Keys({ route }) {
   const { batch, db, can } = useApp();
@@ -53,6 +56,7 @@ export default function Keys({ route }) {
     [db, turn],
   );
   const silent = useSilence();
+  useRestarts(() => setTurn((n) => n + 1));
   const [look, setLook] = useChoice("keys-look", "tree");
   const [ownDelimiter, setDelimiter] = useChoice("keys-delimiter", "");
   const serverDelimiter = top.data?.delimiter ?? ":";
@@ -109,6 +113,22 @@ export default function Keys({ route }) {
     ${dialog === "import" && html`<${ImportCommands} onClose=${() => setDialog(null)} onDone=${refresh} />`}
     ${dialog === "bulk" && html`<${BulkDelete} match=${scope} type=${type} onClose=${() => setDialog(null)} onDone=${refresh} />`}
   </div>`;
+}
+
+/** Calls back when the server that answers is another process than before: its keys may be others. @param {() => void} onRestart */
+function useRestarts(onRestart) {
+  const { run, can } = useApp();
+  const before = useRef("");
+  useLoad(
+    async (signal) => {
+      if (!can("info")) return;
+      const { run_id: now } = parseInfo(await run(["INFO", "server"], { signal }));
+      if (before.current !== "" && now !== before.current) onRestart();
+      before.current = now;
+    },
+    [],
+    { every: LOOK_MS },
+  );
 }
 
 /** The walks behind the tree: one of all names, or one a line of PREFIXSTATS that is open. @param {{exact: Exact | null, filter: Bulk, type: string, turn: number, delimiter: string, ready: boolean}} props */
