@@ -2,7 +2,7 @@
 
 import { quoted } from "./format.js";
 import * as json from "./json.js";
-import { BigNumber, Bytes, Double, Push, RespError, RespMap, RespSet, Status, Verbatim, bytesOf, encode, textOf } from "./resp.js";
+import { BigNumber, Bytes, Double, Push, RespError, RespMap, RespSet, Status, Verbatim, bytesOf, textOf } from "./resp.js";
 
 /** @typedef {import("./resp.js").Value} Value */
 
@@ -76,7 +76,7 @@ export function cell(value) {
   if (typeof value === "string" || value instanceof Bytes) return typeof value === "string" ? value : cliString(value);
   if (value === null) return "(nil)";
   const one = sheet(value);
-  return one ? json.minify(json.parse(JSON.stringify(encode(value)))) : textOf(value);
+  return one ? plainJson(value, false) : textOf(value);
 }
 
 /** A sheet as CSV; a cell that a spreadsheet would take for a formula gets a quote. @param {Sheet} table */
@@ -88,9 +88,27 @@ export function csv({ head, rows }) {
   return [head, ...rows.map((row) => row.map(cell))].map((row) => row.map(one).join(",")).join("\n");
 }
 
-/** The lossless JSON of docs/console.md, over lines. @param {Value} value */
-export function jsonText(value) {
-  return json.pretty(json.parse(JSON.stringify(encode(value))));
+/**
+ * A reply as JSON that programs and people expect: maps are objects, sets arrays, numbers numbers with all their digits.
+ * Text in which nothing is JSON's own stays text; bytes that are no text are escaped as redis-cli does it. The texts of
+ * `documents` (the replies of JSON commands) are part of the document.
+ * @param {Value} value @param {boolean} [documents]
+ */
+export function jsonText(value, documents = false) {
+  return json.pretty(json.parse(plainJson(value, documents)));
+}
+
+/** @param {Value} value @param {boolean} documents @returns {string} */
+function plainJson(value, documents) {
+  if (typeof value === "bigint") return String(value);
+  if (value === undefined || value === null || typeof value === "number" || typeof value === "boolean") return JSON.stringify(value ?? null);
+  if (typeof value === "string") return documents && json.isDocument(value) ? json.minify(json.parse(value)) : JSON.stringify(value);
+  if (value instanceof Bytes) return JSON.stringify(quoted(value).slice(1, -1));
+  if (value instanceof Double || value instanceof BigNumber) return /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i.test(value.text) ? value.text : JSON.stringify(value.text);
+  if (value instanceof RespError) return `{"error":${JSON.stringify(value.text)}}`;
+  if (value instanceof RespMap) return `{${value.entries.map(([key, one]) => `${JSON.stringify(typeof key === "string" ? key : cell(key))}:${plainJson(one, documents)}`).join(",")}}`;
+  const items = Array.isArray(value) ? value : value instanceof RespSet || value instanceof Push ? value.items : null;
+  return items ? `[${items.map((one) => plainJson(one, documents)).join(",")}]` : JSON.stringify(textOf(value));
 }
 
 /** How long a reply is, about. @param {Value} value @returns {number} */

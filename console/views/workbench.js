@@ -1,14 +1,16 @@
 /** Workbench: several commands, their replies and times, help from the server's own documentation. */
 
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
-import { cell, cliText, csv, jsonText, sheet, weight } from "../cli.js";
+import { cell, cliText, csv, jsonText, weight } from "../cli.js";
 import { blocks, commandOf, danger, holdsSecret, isSecret, readDocs, wholeKey } from "../commanddocs.js";
 import { splitCommand } from "../commandline.js";
 import { diff } from "../diff.js";
-import { bytes, clock, commandLine, duration, escapeControls, micros, plural, printable } from "../format.js";
+import { UNKNOWN, bytes, clock, commandLine, duration, escapeControls, micros, plural, printable } from "../format.js";
+import { shapedReply } from "../replies.js";
 import { RespError, itemsOf, numberOf, objectOf, textOf } from "../resp.js";
 import { permits, useApp, useChoice, useLoad } from "../state.js";
 import { FLUSH_UNDONE, useAct } from "../parts/act.js";
+import { Chart } from "../parts/chart.js";
 import { Editor } from "../parts/editor.js";
 import { usePast } from "../parts/past.js";
 import { Button, CopyButton, Empty, Kbd, Note } from "../parts/text.js";
@@ -151,26 +153,33 @@ function Help({ line, known, all }) {
 /** @param {{entry: Entry, format: string, marked: boolean, onMark: () => void, onAgain: () => void}} props */
 function Reply({ entry, format, marked, onMark, onAgain }) {
   const { line, args, reply, us, at, db } = entry;
-  const shown = useMemo(() => shownOf(reply, format), [reply, format]);
-  const table = format === "Table" ? sheet(reply) : null;
+  const shown = useMemo(() => shownOf(args, reply, format), [reply, format]);
+  const shaped = useMemo(() => (format === "Table" ? shapedReply(args, reply) : null), [reply, format]);
   return html`<article class=${`reply${reply instanceof RespError ? " failed" : ""}${marked ? " marked" : ""}`} aria-label=${`Reply of ${line.slice(0, 100)}`}>
     <header><code>${printable(line, 300)}</code><span class="soft num">${us === null ? "" : micros(us)} · ${clock(at)}${db ? ` · db ${db}` : ""}</span>
-      <div class="end"><${Button} kind="quiet" pressed=${marked} onClick=${onMark}>Compare<//><${Button} kind="quiet" icon="edit" label="Back into the editor" onClick=${onAgain} /><${CopyButton} text=${table ? csv(table) : shown} label=${table ? "Copy as CSV" : "Copy the reply"} /></div></header>
-    ${table ? html`<${Sheet} table=${table} />` : html`<pre tabindex="0" aria-label="Reply">${shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}\n… ${bytes(shown.length)} in all; copying takes the whole` : shown}</pre>`}
+      <div class="end"><${Button} kind="quiet" pressed=${marked} onClick=${onMark}>Compare<//><${Button} kind="quiet" icon="edit" label="Back into the editor" onClick=${onAgain} /><${CopyButton} text=${shaped ? csv(shaped.table) : shown} label=${shaped ? "Copy as CSV" : "Copy the reply"} /></div></header>
+    ${shaped ? html`<${Sheet} shaped=${shaped} title=${line.split(/\s/, 1)[0].toUpperCase()} />` : html`<pre tabindex="0" aria-label="Reply">${shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}\n… ${bytes(shown.length)} in all; copying takes the whole` : shown}</pre>`}
     ${reply === null && blocks(args) && html`<p class="soft reply-note">There was nothing to reply. In the console commands do not wait: those that block return nil at once, as in a transaction.</p>`}
   </article>`;
 }
 
-/** @param {any} reply @param {string} format */
-function shownOf(reply, format) {
+/** @param {Name[]} args @param {any} reply @param {string} format */
+function shownOf(args, reply, format) {
   if (weight(reply) > 8 << 20) return `(${bytes(weight(reply))})`;
-  return escapeControls(format === "JSON" ? jsonText(reply) : cliText(reply), true);
+  return escapeControls(format === "JSON" ? jsonText(reply, /^json\./i.test(textOf(args[0]))) : cliText(reply), true);
 }
 
-/** @param {{table: import("../cli.js").Sheet}} props */
-function Sheet({ table }) {
+/** Six digits. @param {number | null} n */
+function valueText(n) {
+  return n === null ? UNKNOWN : String(Number(n.toPrecision(6)));
+}
+
+/** @param {{shaped: import("../replies.js").Shaped, title: string}} props */
+function Sheet({ shaped: { table, notes, drawing }, title }) {
   const rows = table.rows.slice(0, 500);
-  return html`<div class="sheet" tabindex="0" role="region" aria-label="Reply as a table"><table class="plain"><thead><tr>${table.head.map((head) => html`<th scope="col">${printable(head)}</th>`)}</tr></thead>
+  return html`${drawing && html`<${Chart} title=${title} times=${drawing.times} series=${drawing.lines.map(({ label, values }, i) => ({ label: printable(label, 60), values, color: `--c${(i % 4) + 1}` }))} format=${valueText} height=${200} irregular=${true} />`}
+    ${notes.length > 0 && html`<p class="soft reply-note">${notes.map((note) => printable(note, 400)).join(" · ")}</p>`}
+    <div class="sheet" tabindex="0" role="group" aria-label="Reply as a table"><table class="plain"><thead><tr>${table.head.map((head) => html`<th scope="col">${printable(head)}</th>`)}</tr></thead>
     <tbody>${rows.map((row) => html`<tr>${table.head.map((_, i) => html`<td><bdi class="name">${printable(cell(row[i]), 500)}</bdi></td>`)}</tr>`)}</tbody></table>
     ${table.rows.length > rows.length && html`<p class="soft">The first ${rows.length} of ${table.rows.length}.</p>`}</div>`;
 }
