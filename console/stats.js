@@ -148,3 +148,30 @@ export const MEMORY_PARTS = new Map([
   ["snapshot.cow", "Snapshot: copies on write"],
   ["other", "Not named by MEMORY STATS"],
 ]);
+
+/** Findings about data that a crash would lose. */
+const OF_LOSS = new Set(["snapshot", "append only file", "rewrite"]);
+
+/** @typedef {"bad" | "warn" | "info" | "ok"} LossTone */
+/** The tone of each weight of a finding. @type {Record<string, LossTone>} */
+const LOSS_TONES = { critical: "bad", warning: "warn", notice: "info" };
+
+/** How grave a loss is that a crash would be, by the server's own findings: every view has the same tone for it. @param {import("./api.js").Finding[]} findings @returns {LossTone} */
+export function lossTone(findings) {
+  const [worst] = ["critical", "warning", "notice"].filter((weight) => findings.some((its) => its.weight === weight && OF_LOSS.has(its.code)));
+  return LOSS_TONES[worst] ?? "ok";
+}
+
+/** Seconds between the start and the time of the last save that is none: a server without a save says when it began. */
+const AT_START_S = 3;
+
+/**
+ * When the last snapshot was written, Unix milliseconds; null: none since the server's start.
+ * @param {Record<string, string>} info of INFO server and persistence
+ */
+export function lastSnapshot(info) {
+  const saved = Number(info.rdb_last_save_time);
+  const began = Number(info.server_time_usec) / 1e6 - Number(info.uptime_in_seconds);
+  const none = info.rdb_saves === "0" && info.rdb_last_bgsave_time_sec === "-1" && saved <= began + AT_START_S;
+  return none || !(saved > 0) ? null : saved * 1000;
+}

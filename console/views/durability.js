@@ -2,7 +2,9 @@
 
 import { html, useState } from "../vendor/htm-preact.module.js";
 import { bytes, count, date, duration, percent, plural } from "../format.js";
+import { readFindings } from "../api.js";
 import { entriesOf, itemsOf, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
+import { lastSnapshot, lossTone } from "../stats.js";
 import { column, useApp, useHistory, useLoad } from "../state.js";
 import { ActButton, FLUSH_UNDONE, useAct, useWhyNot } from "../parts/act.js";
 import { Loaded, Page, TextField } from "../parts/load.js";
@@ -30,15 +32,15 @@ function PowerCut() {
   const app = useApp();
   const { history } = useHistory();
   const load = useLoad(async () => {
-    const [info, config] = (await app.batch([["INFO", "persistence"], ["CONFIG", "GET", "appendfsync", "save"]])).replies;
+    const [{ replies: [info, config] }, findings] = await Promise.all([app.batch([["INFO", "server", "persistence"], ["CONFIG", "GET", "appendfsync", "save"]]), readFindings()]);
     if (info instanceof Error) throw info;
-    return { info: parseInfo(info), config: objectOf(config) };
+    return { info: parseInfo(info), config: objectOf(config), findings };
   }, [], { every: 2000 });
-  return html`<${Loaded} load=${load}>${(/** @type {any} */ { info, config }) => {
+  return html`<${Loaded} load=${load}>${(/** @type {any} */ { info, config, findings }) => {
     const last = (/** @type {string} */ field) => (history ? column(history, 0, field).at(-1) : null);
     const unsynced = last("aof_unsynced_ms");
     const changes = Number(info.rdb_changes_since_last_save);
-    const age = Date.now() - Number(info.rdb_last_save_time) * 1000;
+    const saved = lastSnapshot(info);
     const log = info.aof_enabled === "1";
     const broken = (log && info.aof_last_write_status !== "ok") || info.rdb_last_bgsave_status !== "ok" || (log && info.aof_last_bgrewrite_status !== "ok");
     const [tone, text] = broken
@@ -46,14 +48,14 @@ function PowerCut() {
       : log
         ? [unsynced && unsynced > 2000 ? "warn" : "ok", config.appendfsync === "always" ? "Nothing that was acknowledged would be lost: each write is on disk before its reply." : unsynced ? `The writes of the last ${duration(unsynced)} would be lost.` : "Nothing would be lost: every write is on disk."]
         : changes === 0
-          ? ["ok", "Nothing would be lost: the last snapshot holds everything."]
-          : ["warn", `${plural(changes, "change")} since the last snapshot, ${duration(age)} ago, would be lost.${config.save === "" ? " No save points are set, and the append only file is off." : ""}`];
+          ? [lossTone(findings), saved === null ? "Nothing would be lost: nothing has been written since the start." : "Nothing would be lost: the last snapshot holds everything."]
+          : [lossTone(findings), `${plural(changes, "change")} since ${saved === null ? "the start; no snapshot has been written" : `the last snapshot, ${duration(Date.now() - saved)} ago`}: a crash would lose ${changes === 1 ? "it" : "them"}.${config.save === "" ? " No save points are set, and the append only file is off." : ""}`];
     return html`<${Note} tone=${tone}><strong>${text}</strong>${!log && html` <${Command} cmd=${["CONFIG", "SET", "appendonly", "yes"]} />`}<//>
       <${Stats}>
         <${Stat} label="Append only file" value=${log ? "on" : "off"} note=${log ? `fsync ${textOf(config.appendfsync ?? "unknown")}` : "snapshots alone"} />
         <${Stat} label="Oldest write not on disk" value=${log ? (unsynced ? duration(unsynced) : "none") : "–"} tone=${unsynced && unsynced > 2000 ? "warn" : undefined} />
         <${Stat} label="Changes since a snapshot" value=${count(changes)} />
-        <${Stat} label="Last snapshot" value=${`${duration(age)} ago`} note=${date(Number(info.rdb_last_save_time) * 1000)} />
+        <${Stat} label="Last snapshot" value=${saved === null ? "none yet" : `${duration(Date.now() - saved)} ago`} note=${saved === null ? "since the start" : date(saved)} />
         <${Stat} label="Disk left" value=${bytes(last("disk_free"))} note="where dir is" />
       <//>`;
   }}<//>`;

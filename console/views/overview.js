@@ -6,7 +6,7 @@ import { readFindings } from "../api.js";
 import { RespError, parseInfo } from "../resp.js";
 import { go, href } from "../router.js";
 import { beginOf, column, useApp, useHistory, useLoad, useSilence } from "../state.js";
-import { startsOf } from "../stats.js";
+import { lastSnapshot, lossTone, startsOf } from "../stats.js";
 import { ActButton } from "../parts/act.js";
 import { Chart } from "../parts/chart.js";
 import { Command, Icon, Note } from "../parts/text.js";
@@ -65,11 +65,12 @@ function Verdict({ info, found, error, reload }) {
   const faults = found.filter(({ weight }) => weight !== "notice");
   const notes = found.filter(({ weight }) => weight === "notice");
   const [worst] = faults;
-  const tone = !worst ? "ok" : worst.weight === "critical" ? "bad" : "warn";
+  // Green is not said of data that a crash would lose.
+  const tone = !worst ? lossTone(notes) : worst.weight === "critical" ? "bad" : "warn";
   const title = worst ? (faults.length === 1 ? headed(worst) : `${faults.length} things need attention`) : notes.length ? "No problems" : "All is well";
   const role = info && (info.redis_mode === "sentinel" ? `a Sentinel of ${plural(Number(info.sentinel_masters), "primary", "primaries")}` : info.role === "slave" ? "a replica" : "a primary");
   const calm = info && `Up ${duration(Number(info.uptime_in_seconds) * 1000)}, ${role}${info.cluster_enabled === "1" ? " of a cluster" : ""}${info.aof_enabled === "1" ? ", with an append only file" : ""}.`;
-  return html`<section class=${`verdict ${tone}`} aria-label="Verdict"><${Icon} name=${tone} /><div>
+  return html`<section class=${`verdict ${tone}`} aria-label="Verdict"><${Icon} name=${tone === "info" ? "help" : tone} /><div>
     <h2>${title}</h2>
     ${faults.length === 0
       ? html`<p class="soft">${calm}</p>`
@@ -125,8 +126,9 @@ function durableOf(info, unsynced) {
   // A Sentinel keeps no data.
   if (!info?.rdb_last_save_time) return { value: UNKNOWN, note: "" };
   if (info.aof_enabled === "1") return { value: unsynced ? ago(unsynced) : "all on disk", note: `append only file; ${info.aof_last_write_status === "ok" ? "last write ok" : "last write failed"}` };
-  const saved = Number(info.rdb_last_save_time) * 1000;
-  return { value: saved > 0 ? ago(Date.now() - saved) : "never", note: `snapshot; ${compact(Number(info.rdb_changes_since_last_save))} changes since` };
+  const saved = lastSnapshot(info);
+  const changes = Number(info.rdb_changes_since_last_save);
+  return { value: saved === null ? "none yet" : ago(Date.now() - saved), note: `snapshot; ${compact(changes)} ${changes === 1 ? "change" : "changes"} since${saved === null ? " the start" : ""}` };
 }
 
 /** @param {import("../api.js").History | undefined} history @param {string} field @returns {number} over 15 minutes */

@@ -31,6 +31,26 @@ test("changes that a crash would cost stand in the verdict", async () => {
   assert.doesNotMatch(await verdict().textContent(), /All is well/);
 });
 
+test("a loss has the same tone in every view, and a server without a snapshot has no last write", async () => {
+  const tone = (part) => part.evaluate((el) => ["ok", "info", "warn", "bad"].find((one) => el.classList.contains(one)));
+  assert.equal(await tone(verdict()), "info");
+  const write = page.locator(".stat", { hasText: "Last durable write" });
+  await write.getByText("none yet").waitFor();
+  assert.match(await write.textContent(), /1 change since the start/);
+  await visit(page, "durability");
+  const note = page.getByRole("region", { name: "A power cut now" }).locator(".note");
+  await note.getByText("1 change since the start; no snapshot has been written: a crash would lose it.").waitFor();
+  assert.equal(await tone(note), "info");
+  await page.getByRole("region", { name: "A power cut now" }).getByText("none yet").waitFor();
+  await server.client.call("SAVE");
+  await note.getByText("Nothing would be lost: the last snapshot holds everything.").waitFor();
+  assert.equal(await tone(note), "ok");
+  await server.client.call("SET", "a", "c");
+  await visit(page, "overview");
+  await write.getByText(/ago/).waitFor();
+  await says(/a crash now loses 1 change/, 30_000);
+});
+
 test("a running script is the verdict, and its button ends it", async () => {
   await unlock(page);
   const busy = await Client.connect(server.port);

@@ -218,7 +218,9 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
             "BGSAVE, and save points that fit how much is written",
         ));
     } else if !aof && changes > 0 {
-        let last = if saves {
+        let last = if saves && is_unsaved(answers) {
+            "no snapshot has been written since the start".to_owned()
+        } else if saves {
             format!("the last snapshot is {} min old", age / 60)
         } else {
             "nothing is saved (no save points, appendonly no)".to_owned()
@@ -381,6 +383,16 @@ fn clients(answers: &Answers, to: &mut Vec<Finding>) {
     }
 }
 
+/// Whether the server has written no snapshot since its start. Its `rdb_last_save_time` is then
+/// the time of the start, as in Redis, within the seconds that loading takes.
+fn is_unsaved(answers: &Answers) -> bool {
+    let began =
+        answers.number("server_time_usec") / 1_000_000 - answers.number("uptime_in_seconds");
+    answers.is("rdb_saves", "0")
+        && answers.is("rdb_last_bgsave_time_sec", "-1")
+        && answers.number("rdb_last_save_time") <= began + 3
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{facts_of, warnings};
@@ -532,5 +544,29 @@ mod tests {
         ];
         let answers = facts_of(&info, &[("save", "3600 1")]);
         assert_eq!(warnings(&look(&answers)), ["snapshot"]);
+    }
+
+    #[test]
+    fn a_server_without_a_snapshot_has_no_last_snapshot() {
+        let info = |saves| {
+            facts_of(
+                &[
+                    ("server_time_usec", "200000000000"),
+                    ("uptime_in_seconds", "100"),
+                    ("rdb_last_save_time", "199901"),
+                    ("rdb_last_bgsave_time_sec", "-1"),
+                    ("rdb_saves", saves),
+                    ("rdb_changes_since_last_save", "7"),
+                ],
+                &[("save", "3600 1")],
+            )
+        };
+        let text = |saves| {
+            let found = look(&info(saves));
+            let its = found.into_iter().find(|its| its.code == "snapshot");
+            its.expect("changes are in no snapshot").text
+        };
+        assert!(text("0").ends_with("no snapshot has been written since the start"));
+        assert!(text("1").ends_with("the last snapshot is 1 min old"));
     }
 }
