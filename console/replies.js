@@ -4,8 +4,9 @@
  */
 
 import { cell, sheet } from "./cli.js";
-import { UNKNOWN, count, date, plural } from "./format.js";
+import { count, date, plural } from "./format.js";
 import { RespMap, entriesOf, itemsOf, nameId, numberOf, textOf } from "./resp.js";
+import { idTime } from "./keys/find.js";
 import { sideBySide } from "./keys/samples.js";
 import { readFound } from "./search/request.js";
 
@@ -110,10 +111,4 @@ function streamEntries(streams) {
   const head = [...(named ? ["Stream"] : []), "ID", "Time", ...columns.values()];
   const rows = entries.map(({ stream, id }, i) => [...(named ? [stream] : []), id, idTime(id), ...[...columns.keys()].map((column) => maps[i].get(column))]);
   return { table: { head, rows }, notes: [plural(rows.length, "entry", "entries")] };
-}
-
-/** The time in the ID of an entry; none of an ID that was chosen and is no time of these decades. @param {any} id */
-export function idTime(id) {
-  const ms = Number(textOf(id).split("-")[0]);
-  return ms >= 1e12 && ms < 1e13 ? date(ms) : UNKNOWN;
 }

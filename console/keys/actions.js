@@ -10,6 +10,7 @@ import { Dialog } from "../parts/dialog.js";
 import { Button, Note } from "../parts/text.js";
 import { errorText } from "../parts/tile.js";
 import { ValueField } from "./formats.js";
+import { typeName } from "./typename.js";
 import { goOn, newWalk, rest } from "./walk.js";
 
 /** @typedef {import("../resp.js").Name} Name */
@@ -127,7 +128,7 @@ export function EditDialog({ title, fields, note, action = "Save", onSave, onClo
   <//>`;
 }
 
-/** The first element of each type that can be added. @type {Record<string, {fields: [string, string, string][], cmd: (key: Name, v: Record<string, Name>) => Cmd, title?: string}>} */
+/** The first element of each type that can be added. @type {Record<string, {fields: [string, string, string][], cmd: (key: Name, v: Record<string, Name>) => Cmd}>} */
 const NEW = {
   string: { fields: [["value", "Value", ""]], cmd: (key, v) => ["SET", key, v.value, "NX"] },
   hash: { fields: [["field", "Field", ""], ["value", "Value", ""]], cmd: (key, v) => ["HSET", key, v.field, v.value] },
@@ -136,7 +137,7 @@ const NEW = {
   zset: { fields: [["value", "First member", ""], ["score", "Score", "0"]], cmd: (key, v) => ["ZADD", key, v.score, v.value] },
   stream: { fields: [["field", "Field", ""], ["value", "Value", ""]], cmd: (key, v) => ["XADD", key, "*", v.field, v.value] },
   array: { fields: [["value", "Value", ""], ["index", "Index", "0"]], cmd: (key, v) => ["ARSET", key, v.index, v.value] },
-  "ReJSON-RL": { fields: [["value", "Value, as JSON", "{}"]], cmd: (key, v) => ["JSON.SET", key, "$", v.value, "NX"], title: "JSON" },
+  "ReJSON-RL": { fields: [["value", "Value, as JSON", "{}"]], cmd: (key, v) => ["JSON.SET", key, "$", v.value, "NX"] },
   vectorset: { fields: [["value", "First element", ""], ["vector", "Vector, e.g. 0.1 -2 3", ""]], cmd: (key, v) => addVector(key, v) },
 };
 
@@ -162,7 +163,7 @@ export function NewKey({ start, onClose, onDone }) {
   };
   return html`<${EditDialog} title="New key" action="Create" onClose=${onClose} onSave=${save}
     fields=${[{ id: "key", label: "Key", value: start, rows: 1 }, ...fields.map(([id, label, value]) => ({ id: own(id), label, value, rows: id === "value" ? 4 : 1, line: /^(score|index|vector)$/.test(id) }))]}
-    note=${html`<span class="inline-fields"><label class="field"><span>Type</span><select value=${type} onChange=${(/** @type {any} */ e) => setType(e.target.value)}>${Object.entries(NEW).map(([one, { title }]) => html`<option value=${one}>${title ?? one}</option>`)}</select></label>
+    note=${html`<span class="inline-fields"><label class="field"><span>Type</span><select value=${type} onChange=${(/** @type {any} */ e) => setType(e.target.value)}>${Object.keys(NEW).map((one) => html`<option value=${one}>${typeName(one)}</option>`)}</select></label>
       <label class="field"><span>Expires after (seconds, empty: never)</span><input inputmode="numeric" value=${seconds} onInput=${(/** @type {any} */ e) => setSeconds(e.target.value.replace(/\D/g, ""))} /></label></span>`} />`;
 }
 
@@ -272,7 +273,7 @@ export function BulkDelete({ match, type, onClose, onDone }) {
       ${stage !== "done" && html`<${Button} onClick=${dryRun}>${stage === "ask" ? "Count what would be deleted" : "Count again"}<//>`}
       ${stage === "counted" && keys.length > 0 && html`<${Button} kind="danger" onClick=${remove}>Delete ${plural(keys.length, "key")}<//>`}`;
   return html`<${Dialog} title="Delete keys by pattern" onClose=${close} actions=${actions}>
-    <label class="field"><span>Pattern, in database ${db}${type ? `, keys of type ${type}` : ""}</span><input value=${typeof pattern === "string" ? pattern : printable(pattern)} disabled=${busy} spellcheck=${false}
+    <label class="field"><span>Pattern, in database ${db}${type ? `, keys of type ${typeName(type)}` : ""}</span><input value=${typeof pattern === "string" ? pattern : printable(pattern)} disabled=${busy} spellcheck=${false}
       onInput=${(/** @type {any} */ e) => { setPattern(e.target.value); put({ stage: "ask", keys: [] }); }} /></label>
     <p class="soft">First a dry run counts; then exactly the keys that were counted are deleted by UNLINK, ${UNLINK_BATCH} at a time. It can be stopped at any time.</p>
     ${stage !== "ask" && html`<dl class="facts">

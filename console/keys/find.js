@@ -1,7 +1,8 @@
 /** What narrows a collection down: fields above its table, and walks that go on until a page of matches is found. */
 
 import { html, useState } from "../vendor/htm-preact.module.js";
-import { RespError, bytesOf, latinOf } from "../resp.js";
+import { UNKNOWN, date } from "../format.js";
+import { RespError, bytesOf, latinOf, textOf } from "../resp.js";
 import { useSettled } from "../state.js";
 import { TextField } from "../parts/load.js";
 import { rest } from "./walk.js";
@@ -78,6 +79,12 @@ export function idOf(text, otherwise) {
   const time = Date.parse(word.replace(/^(\d{4}-\d\d-\d\d) /, "$1T"));
   if (Number.isNaN(time)) throw new RangeError("An end of the range is an ID (1700000000000-0) or a time (2026-11-28 13:00).");
   return String(Math.max(0, time));
+}
+
+/** The time in the ID of an entry; none of an ID that was chosen and is no time of these decades. @param {any} id */
+export function idTime(id) {
+  const ms = Number(textOf(id).split("-")[0]);
+  return ms >= 1e12 && ms < 1e13 ? date(ms) : UNKNOWN;
 }
 
 /** An end of a range of scores, as ZRANGE takes it. @param {string | undefined} text @param {string} otherwise */

@@ -7,6 +7,7 @@ import { useApp } from "../state.js";
 import { Table } from "../parts/table.js";
 import { Button, Name, Note } from "../parts/text.js";
 import { errorText } from "../parts/tile.js";
+import { typeName } from "./typename.js";
 import { rest } from "./walk.js";
 
 /** @typedef {import("./walk.js").Found} Found */
@@ -62,7 +63,7 @@ export function KeyList({ found, done, busy, turn, selected, empty, onOpen, onMo
   return html`${figures.error && html`<${Note} tone="bad">${errorText(figures.error)}<//>`}
     <${Table} label="Keys" rows=${rows} rowKey=${(/** @type {Row} */ r) => nameId(r.name)} selected=${selected} onOpen=${onOpen} maxRows=${30} empty=${empty} columns=${[
       { id: "name", title: "Key", width: "minmax(9rem, 3fr)", value: (/** @type {Row} */ r) => r.name, render: (/** @type {Row} */ r) => html`<${Name} name=${r.name} />` },
-      { id: "type", title: "Type", width: "5.5rem", value: (/** @type {Row} */ r) => r.type, render: (/** @type {Row} */ r) => html`<span class=${`badge type ${r.type}`}>${r.type}</span>` },
+      { id: "type", title: "Type", width: "8.5rem", value: (/** @type {Row} */ r) => typeName(r.type), render: (/** @type {Row} */ r) => html`<span class=${`badge type ${r.type}`}>${typeName(r.type)}</span>` },
       { id: "ttl", title: "Expires in", width: "6rem", align: "right", value: (/** @type {Row} */ r) => left(r) ?? Infinity, render: (/** @type {Row} */ r) => (r.figures === undefined ? "" : r.figures.until === null ? "–" : duration(left(r))) },
       { id: "bytes", title: "Size", width: "5.5rem", align: "right", value: (/** @type {Row} */ r) => r.figures?.bytes ?? -1, render: (/** @type {Row} */ r) => (r.figures === undefined ? "" : bytes(r.figures.bytes)) },
     ]} />

@@ -13,6 +13,7 @@ import { TextField } from "../parts/load.js";
 import { Button, Note } from "../parts/text.js";
 import { errorText } from "../parts/tile.js";
 import { commandsOfKey } from "./export.js";
+import { typeName } from "./typename.js";
 import { goOn, newWalk, rest } from "./walk.js";
 
 /** @typedef {import("../resp.js").Name} Name */
@@ -81,7 +82,7 @@ export function ExportKeys({ match, type, onClose }) {
   };
   const { stage } = state;
   return html`<${Dialog} title="Export keys" onClose=${close} onSubmit=${write} actions=${stage === "busy" ? html`<${Button} icon="stop" onClick=${() => stop.current?.abort()}>Stop<//>` : html`<${Button} onClick=${close}>Close<//><${Button} kind="primary" type="submit">Export<//>`}>
-    <${TextField} label=${`Pattern, in database ${db}${type ? `, keys of type ${type}` : ""}`} value=${typeof pattern === "string" ? pattern : printable(pattern)} disabled=${stage === "busy"} onInput=${setPattern} />
+    <${TextField} label=${`Pattern, in database ${db}${type ? `, keys of type ${typeName(type)}` : ""}`} value=${typeof pattern === "string" ? pattern : printable(pattern)} disabled=${stage === "busy"} onInput=${setPattern} />
     <label class="check"><input type="checkbox" checked=${replace} disabled=${stage === "busy"} onChange=${(/** @type {any} */ e) => setReplace(e.target.checked)} /> Each key begins with UNLINK, so that an import replaces it</label>
     <p class="soft">A file of commands that write the keys again, as redis-cli and the import here take them: with expiries, also of fields; streams with their groups, without what waits in them; types without commands of parts as DUMP. Keys are read one after the other: what changes meanwhile may be in it or not.</p>
     ${stage !== "ask" && html`<p role="status">${plural(state.keys, "key")}, ${bytes(state.bytes)}${stage === "done" ? (state.error || state.cut.startsWith("Stopped") ? "; no file was saved." : ". The file is saved.") : " so far"}</p>`}

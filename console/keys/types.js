@@ -1,7 +1,7 @@
 /** The page of each type: how its elements are read in pages, shown and changed. */
 
 import { html, useRef, useState } from "../vendor/htm-preact.module.js";
-import { bytes, count, date, duration, plural, printable, ttl } from "../format.js";
+import { bytes, count, duration, plural, printable, ttl } from "../format.js";
 import * as glob from "../glob.js";
 import { BigNumber, Double, RespError, bytesOf, entriesOf, itemsOf, lengthOf, nameId, nameOf, numberOf, objectOf, textOf } from "../resp.js";
 import { useApp, useLoad } from "../state.js";
@@ -11,7 +11,7 @@ import { errorText } from "../parts/tile.js";
 import { addVector, seconds, useChange } from "./actions.js";
 import { Collection, halving } from "./collection.js";
 import { DocumentPage } from "./document.js";
-import { STEP, holds, idOf, indexOf, isWithin, onlyReply, scoreOf, useFind, walkOn } from "./find.js";
+import { STEP, holds, idOf, idTime, indexOf, isWithin, onlyReply, scoreOf, useFind, walkOn } from "./find.js";
 import { Formatted, HEAD, ValueField, fromHex, toHex } from "./formats.js";
 import { SeriesPage } from "./series.js";
 
@@ -245,21 +245,22 @@ function ZsetPage({ name, size, onChange, turn }) {
     remove=${(/** @type {any} */ r) => ({ what: "Removed.", cmds: [["ZREM", name, r.member]], conditions: [[["ZSCORE", name, r.member], r.score]] })} />`;
 }
 
-/** The time in a stream's id. @param {any} id */
-function idDate(id) {
-  return date(Number(textOf(id).split("-")[0]));
-}
-
 /** @param {PageProps} props */
 function StreamPage({ name, size, onChange, turn }) {
   const { batch } = useApp();
   const paged = usePaged();
   const wide = useRef(STEP);
+  // Characters of the longest ID: all of it is shown.
+  const [longest, setLongest] = useState(0);
   const { find, id: found, bar } = useFind([{ id: "from", label: "From ID or time", placeholder: "2026-11-28 13:00" }, { id: "to", label: "To ID or time", placeholder: "now" }, { id: "part", label: "Entries that hold" }]);
   const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal, /** @type {import("./collection.js").Walker<Row>} */ walk) => {
     const [from, to] = [idOf(find.from, "-"), idOf(find.to, "+")];
     const cmd = (/** @type {string} */ at, /** @type {number} */ n) => /** @type {Cmd} */ (["XREVRANGE", name, at === "0" ? to : `(${at}`, from, "COUNT", n]);
-    const rowsOf = (/** @type {any} */ reply) => itemsOf(reply).map(([id, fields]) => ({ id: textOf(id), fields: entriesOf(fields) }));
+    const rowsOf = (/** @type {any} */ reply) => {
+      const rows = itemsOf(reply).map(([id, fields]) => ({ id: textOf(id), fields: entriesOf(fields) }));
+      setLongest((old) => Math.max(old, ...rows.map(({ id }) => id.length)));
+      return rows;
+    };
     const nextOf = (/** @type {Row[]} */ rows, /** @type {number} */ asked) => (rows.length < asked ? null : (rows.at(-1)?.id ?? null));
     if (find.part) return walkOn(async (at) => {
       const { reply: { reply, cost }, count: asked } = await halving(wide, async (n) => onlyReply(await batch([cmd(at, n)], { signal })));
@@ -274,7 +275,7 @@ function StreamPage({ name, size, onChange, turn }) {
   const line = (/** @type {Row} */ r) => r.fields.map(([f, v]) => `${printable(f, 60)}=${printable(v, 60)}`).join("  ");
   const whole = (/** @type {Row} */ r) => nameOf(bytesOf(r.fields.map(([f, v]) => `${printable(f)}: ${printable(v, HEAD)}`).join("\n")));
   return html`<div class="fields"><${Collection} label="Entries, newest first" total=${size} find=${bar} load=${load} inputs=${[nameId(name), found, turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => r.id} valueOf=${whole} nameOf=${(/** @type {Row} */ r) => r.id}
-    columns=${[{ id: "id", title: "ID", width: "11rem", render: (/** @type {Row} */ r) => html`<span class="mono">${r.id}</span>` }, { id: "time", title: "Time", width: "13rem", render: (/** @type {Row} */ r) => idDate(r.id) }, { id: "fields", title: "Fields", width: "minmax(10rem, 2fr)", render: (/** @type {Row} */ r) => html`<span class="name">${line(r)}</span>` }]}
+    columns=${[{ id: "id", title: "ID", width: `${Math.max(9, Math.ceil(longest * 0.58) + 2)}rem`, render: (/** @type {Row} */ r) => html`<span class="mono">${r.id}</span>` }, { id: "time", title: "Time", width: "13rem", render: (/** @type {Row} */ r) => idTime(r.id) }, { id: "fields", title: "Fields", width: "minmax(10rem, 2fr)", render: (/** @type {Row} */ r) => html`<span class="name">${line(r)}</span>` }]}
     add=${{ label: "Add entry", title: "Add an entry", fields: [{ id: "field", label: "Field", value: "", rows: 1 }, { id: "value", label: "Value", value: "" }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["XADD", name, "*", v.field, v.value]] }) }}
     remove=${(/** @type {Row} */ r) => ({ what: "Removed.", cmds: [["XDEL", name, r.id]], nothing: gone })} />
     <${Groups} name=${name} turn=${turn} /></div>`;
@@ -366,9 +367,9 @@ function factsOf(command) {
 }
 
 /**
- * Of each type: its page, what counts its elements (a document has no one size), the commands that the page reads
- * with, and its name in words if TYPE has another.
- * @type {Record<string, {page: any, size?: string, unit: string, needs: string[], title?: string}>}
+ * Of each type: its page, what counts its elements (a document has no one size), and the commands that the page
+ * reads with.
+ * @type {Record<string, {page: any, size?: string, unit: string, needs: string[]}>}
  */
 export const TYPES = {
   string: { page: StringPage, size: "STRLEN", unit: "bytes", needs: ["get"] },
@@ -379,11 +380,11 @@ export const TYPES = {
   stream: { page: StreamPage, size: "XLEN", unit: "entries", needs: ["xlen", "xrevrange"] },
   vectorset: { page: VectorPage, size: "VCARD", unit: "elements", needs: ["vcard", "vrange", "vinfo"] },
   array: { page: ArrayPage, size: "ARCOUNT", unit: "values", needs: ["arcount", "arscan"] },
-  "ReJSON-RL": { page: DocumentPage, unit: "", needs: ["json.type", "json.get", "json.objlen", "json.objkeys", "json.arrlen", "json.strlen", "json.debug"], title: "JSON" },
-  "MBbloom--": { page: factsOf("BF.INFO"), size: "BF.CARD", unit: "items", needs: ["bf.info"], title: "Bloom filter" },
-  MBbloomCF: { page: factsOf("CF.INFO"), unit: "", needs: ["cf.info"], title: "cuckoo filter" },
-  "CMSk-TYPE": { page: factsOf("CMS.INFO"), unit: "", needs: ["cms.info"], title: "count-min sketch" },
-  "TopK-TYPE": { page: factsOf("TOPK.INFO"), unit: "", needs: ["topk.info"], title: "top-k list" },
-  "TSDB-TYPE": { page: SeriesPage, unit: "", needs: ["ts.info", "ts.range"], title: "time series" },
-  "TDIS-TYPE": { page: factsOf("TDIGEST.INFO"), unit: "", needs: ["tdigest.info"], title: "t-digest" },
+  "ReJSON-RL": { page: DocumentPage, unit: "", needs: ["json.type", "json.get", "json.objlen", "json.objkeys", "json.arrlen", "json.strlen", "json.debug"] },
+  "MBbloom--": { page: factsOf("BF.INFO"), size: "BF.CARD", unit: "items", needs: ["bf.info"] },
+  MBbloomCF: { page: factsOf("CF.INFO"), unit: "", needs: ["cf.info"] },
+  "CMSk-TYPE": { page: factsOf("CMS.INFO"), unit: "", needs: ["cms.info"] },
+  "TopK-TYPE": { page: factsOf("TOPK.INFO"), unit: "", needs: ["topk.info"] },
+  "TSDB-TYPE": { page: SeriesPage, unit: "", needs: ["ts.info", "ts.range"] },
+  "TDIS-TYPE": { page: factsOf("TDIGEST.INFO"), unit: "", needs: ["tdigest.info"] },
 };

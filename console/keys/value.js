@@ -10,6 +10,7 @@ import { Button, CopyButton, Empty, Name, Note } from "../parts/text.js";
 import { errorText, useLack } from "../parts/tile.js";
 import { EditDialog, seconds, useChange, useDelete } from "./actions.js";
 import { HEAD } from "./formats.js";
+import { typeName } from "./typename.js";
 import { TYPES } from "./types.js";
 
 /** @typedef {import("../resp.js").Name} Bulk */
@@ -59,7 +60,7 @@ export function KeyPage({ name, onRenamed, onGone }) {
       <div class="end"><${Button} icon="refresh" kind="quiet" label="Load again" onClick=${again} /><${Button} onClick=${() => setDialog("command")}>As command<//>
         ${can("renamenx") && html`<${Button} onClick=${() => setDialog("rename")}>Rename<//>`}${can("unlink") && html`<${Button} icon="trash" onClick=${() => remove(name, () => { again(); onGone(); })}>Delete<//>`}</div></header>
     <dl class="key-facts">
-      <div><dt>Type</dt><dd><span class=${`badge type ${data.type}`}>${data.type}</span></dd></div>
+      <div><dt>Type</dt><dd><span class=${`badge type ${data.type}`}>${typeName(data.type)}</span></dd></div>
       ${data.encoding !== null && html`<div><dt>Encoding</dt><dd>${textOf(data.encoding)}</dd></div>`}
       ${known && data.size !== null && html`<div><dt>${known.unit[0].toUpperCase() + known.unit.slice(1)}</dt><dd>${count(data.size)}</dd></div>`}
       ${data.memory !== null && html`<div><dt>Memory</dt><dd>${bytes(numberOf(data.memory))}</dd></div>`}

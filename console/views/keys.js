@@ -12,6 +12,7 @@ import { Tree } from "../parts/tree.js";
 import { BulkDelete, NewKey } from "../keys/actions.js";
 import { KeyList } from "../keys/list.js";
 import { ExportKeys, ImportCommands } from "../keys/transfer.js";
+import { typeName } from "../keys/typename.js";
 import { TYPES } from "../keys/types.js";
 import { KeyPage } from "../keys/value.js";
 import { exactFolders, exactOf, goOn, insideOf, newWalk, nodesOf, scopeOf, tail } from "../keys/walk.js";
@@ -246,7 +247,7 @@ function useFigures(turn) {
 function renderNode(node, figures) {
   if (node.more) return html`<span class="more-line">${node.more.text}</span>`;
   if (node.key !== undefined) return html`<span class="node-name"><${Name} name=${tail(node)} /></span>${figures?.until != null && html`<span class="soft node-figures num" title="Expires in">${brief(Math.max(0, figures.until - Date.now()))}</span>`}
-    ${figures?.bytes != null && html`<span class="node-figures num" title="Memory">${bytes(figures.bytes)}</span>`}<span class=${`badge type ${node.type}`}>${node.type}</span>`;
+    ${figures?.bytes != null && html`<span class="node-figures num" title="Memory">${bytes(figures.bytes)}</span>`}<span class=${`badge type ${node.type}`}>${typeName(node.type ?? "")}</span>`;
   return html`<span class="node-name folder"><${Name} name=${node.label ?? ""} /></span><span class="node-figures num" title=${node.reads}>${node.bytes === undefined || node.bytes === null ? "" : html`<span class="soft">${bytes(node.bytes)}</span>`}
     <span>${!node.sampled ? "" : html`<span class="soft" title="Among those found so far">≥ </span>`}${count(node.keys)}</span></span>`;
 }
@@ -260,7 +261,7 @@ function Filter({ filter, type, onChange }) {
   }, [settled]);
   return html`<div class="keys-filter" role="search">
     <label class="search"><${Icon} name="search" /><input data-filter type="search" aria-label="Filter: a part of the name, or a pattern with *" placeholder="Filter, e.g. user:*" spellcheck=${false} value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)} /></label>
-    <select aria-label="Type" value=${type} onChange=${(/** @type {any} */ e) => onChange(text, e.target.value)}><option value="">All types</option>${Object.entries(TYPES).map(([one, { title }]) => html`<option value=${one}>${title ?? one}</option>`)}</select>
+    <select aria-label="Type" value=${type} onChange=${(/** @type {any} */ e) => onChange(text, e.target.value)}><option value="">All types</option>${Object.keys(TYPES).map((one) => html`<option value=${one}>${typeName(one)}</option>`)}</select>
   </div>`;
 }
 

@@ -5,6 +5,7 @@ import { restAfter } from "../api.js";
 import { bytes, compact, count, duration, percent, plural } from "../format.js";
 import * as glob from "../glob.js";
 import { itemsOf, nameId, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
+import { typeName } from "../keys/typename.js";
 import { column, useApp, useHistory, useLoad } from "../state.js";
 import { MEMORY_PARTS, memoryLines, reaches, sinceStart, TTL_BINS, ttlBin } from "../stats.js";
 import { Chart } from "../parts/chart.js";
@@ -191,7 +192,7 @@ function Sample() {
   return html`
     <${Tile} title="Types" needs=${needs} error=${error} note=${whole} actions=${actions} flush>
       <${Table} label="Types" rows=${types} rowKey=${(/** @type {any} */ row) => row.type} sort=${{ id: "bytes", down: true }} maxRows=${8} empty=${walk.begun ? "No key here." : "Looking…"} columns=${[
-        { id: "type", title: "Type", value: (/** @type {any} */ r) => r.type },
+        { id: "type", title: "Type", value: (/** @type {any} */ r) => typeName(r.type) },
         figureColumn("keys", "Keys", count),
         figureColumn("bytes", "Bytes", bytes),
         { id: "mean", title: "Each", align: "right", value: (/** @type {any} */ r) => r.bytes / r.keys, render: (/** @type {any} */ r) => bytes(r.bytes / r.keys) },
@@ -205,7 +206,7 @@ function Sample() {
     <${Tile} title=${largest} needs=${needs} note=${whole} wide="full" flush>
       <${Table} label="Largest keys" rows=${walk.big} rowKey=${(/** @type {Seen} */ row) => nameId(row.name)} maxRows=${10} empty=${walk.begun ? "No key here." : "Looking…"} columns=${[
         { id: "name", title: "Key", width: "minmax(9rem, 3fr)", value: (/** @type {Seen} */ r) => r.name, render: (/** @type {Seen} */ r) => html`<a href=${link("keys", [r.name])}><${Name} name=${r.name} /></a>` },
-        { id: "type", title: "Type", value: (/** @type {Seen} */ r) => r.type },
+        { id: "type", title: "Type", value: (/** @type {Seen} */ r) => typeName(r.type) },
         figureColumn("bytes", "Bytes", bytes),
         { id: "ttl", title: "Expires in", align: "right", value: (/** @type {Seen} */ r) => (r.ttl < 0 ? Infinity : r.ttl), render: (/** @type {Seen} */ r) => (r.ttl < 0 ? "never" : duration(r.ttl)) },
       ]} />

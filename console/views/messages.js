@@ -232,7 +232,7 @@ function GroupOf({ stream, group, onChange }) {
         <${Button} why=${noClaim || (!row && "Choose an entry first.")} onClick=${() => act(["XCLAIM", stream, group, target ?? "", row?.idle ?? 0, row?.id ?? "", "JUSTID"], { done: `${row?.id} is claimed.`, after, nothing: (ids) => itemsOf(ids).length === 0 && `${row?.id} was acknowledged or claimed since it was shown.` })}>Claim<//>
       </div>
       <${Table} label="Pending entries" rows=${pending} rowKey=${(/** @type {any} */ r) => r.id} selected=${chosen} onSelect=${(/** @type {any} */ r) => setChosen(r.id)} maxRows=${10} empty="Nothing is pending." columns=${[
-        { id: "id", title: "Entry", width: "minmax(10rem, 1fr)", value: (/** @type {any} */ r) => r.id },
+        { id: "id", title: "Entry", width: `minmax(${Math.max(10, ...pending.map((/** @type {any} */ r) => Math.ceil(r.id.length * 0.58) + 2))}rem, 1fr)`, value: (/** @type {any} */ r) => r.id },
         nameColumn("consumer", "Consumer"),
         figureColumn("idle", "Waits", duration),
         figureColumn("deliveries", "Deliveries", count),
