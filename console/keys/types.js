@@ -14,6 +14,7 @@ import { DocumentPage } from "./document.js";
 import { STEP, holds, idOf, idTime, indexOf, isWithin, onlyReply, scoreOf, useFind, walkOn } from "./find.js";
 import { Formatted, HEAD, ValueField, fromHex, toHex } from "./formats.js";
 import { SeriesPage } from "./series.js";
+import { sketchNeeds, sketchPage } from "./sketches.js";
 
 /** @typedef {import("../resp.js").Name} Bulk */
 /** @typedef {import("../api.js").Cmd} Cmd */
@@ -355,17 +356,6 @@ function ArrayPage({ name, size, onChange, turn }) {
     remove=${(/** @type {Row} */ r) => ({ what: "Removed.", cmds: [["ARDEL", name, r.index]], conditions: [[["ARGET", name, r.index], r.value]] })} />`;
 }
 
-/** Sketches have no elements to show: the facts that their INFO replies. @param {string} command */
-function factsOf(command) {
-  /** @param {PageProps} props */
-  return function FactsPage({ name, turn }) {
-    const read = useRead();
-    const { data, error } = useLoad(async (signal) => entriesOf(await read([command, name], signal)), [nameId(name), turn]);
-    if (error) return html`<p class="lack">${errorText(error)}</p>`;
-    return html`<dl class="key-facts">${(data ?? []).map(([key, value]) => html`<div key=${textOf(key)}><dt>${textOf(key)}</dt><dd>${value === null ? "–" : textOf(value)}</dd></div>`)}</dl>`;
-  };
-}
-
 /**
  * Of each type: its page, what counts its elements (a document has no one size), and the commands that the page
  * reads with.
@@ -381,10 +371,10 @@ export const TYPES = {
   vectorset: { page: VectorPage, size: "VCARD", unit: "elements", needs: ["vcard", "vrange", "vinfo"] },
   array: { page: ArrayPage, size: "ARCOUNT", unit: "values", needs: ["arcount", "arscan"] },
   "ReJSON-RL": { page: DocumentPage, unit: "", needs: ["json.type", "json.get", "json.objlen", "json.objkeys", "json.arrlen", "json.strlen", "json.debug"] },
-  "MBbloom--": { page: factsOf("BF.INFO"), size: "BF.CARD", unit: "items", needs: ["bf.info"] },
-  MBbloomCF: { page: factsOf("CF.INFO"), unit: "", needs: ["cf.info"] },
-  "CMSk-TYPE": { page: factsOf("CMS.INFO"), unit: "", needs: ["cms.info"] },
-  "TopK-TYPE": { page: factsOf("TOPK.INFO"), unit: "", needs: ["topk.info"] },
+  "MBbloom--": { page: sketchPage("MBbloom--"), size: "BF.CARD", unit: "items", needs: sketchNeeds("MBbloom--") },
+  MBbloomCF: { page: sketchPage("MBbloomCF"), unit: "", needs: sketchNeeds("MBbloomCF") },
+  "CMSk-TYPE": { page: sketchPage("CMSk-TYPE"), unit: "", needs: sketchNeeds("CMSk-TYPE") },
+  "TopK-TYPE": { page: sketchPage("TopK-TYPE"), unit: "", needs: sketchNeeds("TopK-TYPE") },
   "TSDB-TYPE": { page: SeriesPage, unit: "", needs: ["ts.info", "ts.range"] },
-  "TDIS-TYPE": { page: factsOf("TDIGEST.INFO"), unit: "", needs: ["tdigest.info"] },
+  "TDIS-TYPE": { page: sketchPage("TDIS-TYPE"), unit: "", needs: sketchNeeds("TDIS-TYPE") },
 };

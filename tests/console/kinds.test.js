@@ -17,6 +17,14 @@ before(async () => {
   await client.call("JSON.SET", "doc", "$", "{}");
   await client.call("XADD", "log", LONG, "level", "warn");
   await client.call("XADD", "plain", "1-1", "n", 1);
+  await client.call("BF.ADD", "seen", "a");
+  await client.call("CF.ADD", "cuckoo", "a");
+  await client.call("CMS.INITBYDIM", "counted", 1000, 5);
+  await client.call("CMS.INCRBY", "counted", "a", 7);
+  await client.call("TOPK.RESERVE", "best", 2);
+  await client.call("TOPK.ADD", "best", "a", "a", "b");
+  await client.call("TDIGEST.CREATE", "times");
+  await client.call("TDIGEST.ADD", "times", 1, 2, 3, 4);
   browser = await openBrowser();
   page = await openPage(browser, server);
 });
@@ -54,5 +62,56 @@ describe("IDs of a stream", () => {
     await page.getByRole("grid", { name: "Entries, newest first" }).getByText("1-1").waitFor();
     assert.equal(await page.getByText(/1970-01-01/).count(), 0);
     assert.deepEqual(await axeFindings(page), []);
+  });
+});
+
+describe("a sketch", () => {
+  const ask = (lines) => page.getByRole("region", { name: "Ask about items" }).getByRole("textbox").fill(lines);
+  const press = (name) => page.getByRole("region", { name: "Ask about items" }).getByRole("button", { name, exact: true }).click();
+  const answers = (rows) => eventually(async () => assert.deepEqual(await page.getByRole("table", { name: "Answers" }).locator("tbody tr").evaluateAll((all) => all.map((row) => [...row.cells].map((cell) => cell.textContent))), rows));
+
+  walk("of each kind answers about items", async () => {
+    for (const key of ["seen", "cuckoo"]) {
+      await open(key);
+      await ask("a\nz");
+      await press("Ask");
+      await answers([["a", "probably"], ["z", "no"]]);
+    }
+    await open("counted");
+    await ask("a\nz");
+    await press("Ask");
+    await answers([["a", "7"], ["z", "0"]]);
+    await open("best");
+    await page.getByRole("region", { name: "The top" }).getByRole("row", { name: /^a\s*2$/ }).waitFor();
+    await ask("a\nz");
+    await press("Ask");
+    await answers([["a", "yes"], ["z", "no"]]);
+    await open("times");
+    await page.getByRole("region", { name: "Quantiles" }).getByRole("row", { name: /^1\s*4$/ }).waitFor();
+    await ask("2");
+    await press("Ask");
+    await answers([["2", "0.375", "1"]]);
+    assert.deepEqual(await axeFindings(page), []);
+  });
+  walk("takes items, and forgets those that it can", async () => {
+    await unlock(page);
+    await open("cuckoo");
+    await ask("z");
+    await press("Add");
+    await answers([["z", "probably"]]);
+    await press("Delete");
+    await answers([["z", "no"]]);
+    await open("seen");
+    await ask("new\nnewer");
+    await press("Add");
+    await answers([["new", "probably"], ["newer", "probably"]]);
+    assert.equal(await server.client.call("BF.CARD", "seen"), 3);
+    await page.getByRole("switch", { name: "Allow changes" }).click();
+  });
+  walk("says what it does not take", async () => {
+    await open("times");
+    await ask("word");
+    await press("Ask");
+    await page.getByRole("alert").waitFor();
   });
 });
