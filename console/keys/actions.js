@@ -11,6 +11,7 @@ import { Button, Note } from "../parts/text.js";
 import { errorText } from "../parts/tile.js";
 import { ValueField } from "./formats.js";
 import { typeName } from "./typename.js";
+import { addVector } from "./vectors.js";
 import { goOn, newWalk, rest } from "./walk.js";
 
 /** @typedef {import("../resp.js").Name} Name */
@@ -140,12 +141,6 @@ const NEW = {
   "ReJSON-RL": { fields: [["value", "Value, as JSON", "{}"]], cmd: (key, v) => ["JSON.SET", key, "$", v.value, "NX"] },
   vectorset: { fields: [["value", "First element", ""], ["vector", "Vector, e.g. 0.1 -2 3", ""]], cmd: (key, v) => addVector(key, v) },
 };
-
-/** @param {Name} key @param {Record<string, Name>} v `vector`: numbers @returns {Cmd} */
-export function addVector(key, { value, vector }) {
-  const numbers = String(vector).match(/[^\s,]+/g) ?? [];
-  return ["VADD", key, "VALUES", numbers.length, ...numbers, value];
-}
 
 /** @param {{start: string, onClose: () => void, onDone: (key: Name) => void}} props */
 export function NewKey({ start, onClose, onDone }) {

@@ -8,12 +8,13 @@ import { useApp, useLoad } from "../state.js";
 import { Button, CopyButton, Name, Note } from "../parts/text.js";
 import { nameColumn } from "../parts/table.js";
 import { errorText } from "../parts/tile.js";
-import { addVector, seconds, useChange } from "./actions.js";
+import { seconds, useChange } from "./actions.js";
 import { Collection, halving } from "./collection.js";
 import { DocumentPage } from "./document.js";
 import { STEP, holds, idOf, idTime, indexOf, isWithin, onlyReply, scoreOf, useFind, walkOn } from "./find.js";
 import { Formatted, HEAD, ValueField, fromHex, toHex } from "./formats.js";
 import { SeriesPage } from "./series.js";
+import { addVector, vectorOf } from "./vectors.js";
 import { sketchNeeds, sketchPage } from "./sketches.js";
 
 /** @typedef {import("../resp.js").Name} Bulk */
@@ -316,24 +317,34 @@ function behind(cursor) {
 function VectorPage({ name, size, onChange, turn }) {
   const { batch } = useApp();
   const read = useRead();
-  const [near, setNear] = useState(/** @type {Bulk | null} */ (null));
+  // An element that is no text cannot be typed.
+  const [chosen, setChosen] = useState(/** @type {Bulk | null} */ (null));
+  const { find, id: found, bar } = useFind([{ id: "near", label: "Similar to", placeholder: "an element, or a vector: 0.1 -2 3" }, { id: "filter", label: "Whose attributes", placeholder: ".year > 2000 and .kind == \"x\"" }]);
+  const near = chosen ?? (find.near?.trim() ? find.near.trim() : null);
   const info = useLoad(async (signal) => entriesOf(await read(["VINFO", name], signal)), [nameId(name), turn]);
   const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
     /** @type {any[]} */
     let rows;
-    if (near !== null) rows = entriesOf(await read(["VSIM", name, "ELE", near, "WITHSCORES", "COUNT", PAGE], signal)).map(([element, score]) => ({ element, score }));
+    if (near === null && find.filter?.trim()) throw new RangeError("A filter of attributes goes with an element or a vector that the found are similar to.");
+    if (near !== null) rows = entriesOf(await read(["VSIM", name, ...(await like(near, signal)), "WITHSCORES", "COUNT", PAGE, ...(find.filter?.trim() ? ["FILTER", find.filter.trim()] : [])], signal)).map(([element, score]) => ({ element, score }));
     else rows = itemsOf(await read(["VRANGE", name, cursor === "0" ? "-" : behind(cursor), "+", PAGE], signal)).map((element) => ({ element, score: null }));
     const { replies } = rows.length ? await batch(rows.map(({ element }) => ["VGETATTR", name, element]), { signal }) : { replies: [] };
     rows.forEach((row, i) => (row.attributes = replies[i] instanceof RespError ? null : replies[i]));
     // A cursor is text: an element may be bytes.
     return { rows, next: near !== null || rows.length < PAGE ? null : toHex(bytesOf(rows.at(-1).element)) };
   };
+  // Numbers are a vector, unless an element has that name.
+  const like = async (/** @type {Bulk} */ what, /** @type {AbortSignal} */ signal) => {
+    const numbers = typeof what === "string" ? vectorOf(what) : null;
+    const isVector = numbers !== null && chosen === null && !(await read(["VISMEMBER", name, what], signal));
+    return isVector ? ["VALUES", numbers.length, ...numbers] : ["ELE", what];
+  };
   const facts = info.data?.filter(([key]) => ["vector-dim", "quant-type", "hnsw-m", "size"].includes(textOf(key))) ?? [];
   return html`<div class="fields"><p class="soft">${facts.map(([key, value]) => `${textOf(key)} ${textOf(value)}`).join(", ")}</p>
-    <${Collection} label="Elements" total=${size} load=${load} inputs=${[nameId(name), near === null ? "" : nameId(near), turn]} onChange=${onChange} rowKey=${(/** @type {any} */ r) => nameId(r.element)} valueOf=${(/** @type {any} */ r) => r.attributes ?? ""} nameOf=${(/** @type {any} */ r) => r.element}
+    <${Collection} label="Elements" total=${size} load=${load} find=${bar} inputs=${[nameId(name), near === null ? "" : nameId(near), found, turn]} onChange=${onChange} rowKey=${(/** @type {any} */ r) => nameId(r.element)} valueOf=${(/** @type {any} */ r) => r.attributes ?? ""} nameOf=${(/** @type {any} */ r) => r.element}
       columns=${[{ id: "element", title: "Element", render: (/** @type {any} */ r) => html`<${Name} name=${r.element} />` }, ...(near === null ? [] : [{ id: "score", title: "Similarity", width: "8rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.score), render: (/** @type {any} */ r) => scoreText(r.score) }]), { id: "attributes", title: "Attributes", width: "minmax(8rem, 2fr)", render: (/** @type {any} */ r) => (r.attributes === null ? "–" : html`<${Name} name=${r.attributes} />`) },
-        { id: "near", title: "", width: "6rem", render: (/** @type {any} */ r) => html`<button type="button" class="link" onClick=${(/** @type {Event} */ e) => { e.stopPropagation(); setNear(r.element); }}>Similar</button>` }]}
-      tools=${near !== null && html`<${Button} kind="quiet" icon="close" onClick=${() => setNear(null)}>Similar to ${printable(near, 30)}<//>`}
+        { id: "near", title: "Find", width: "6rem", render: (/** @type {any} */ r) => html`<button type="button" class="link" onClick=${(/** @type {Event} */ e) => { e.stopPropagation(); setChosen(r.element); }}>Similar</button>` }]}
+      tools=${chosen !== null && html`<${Button} kind="quiet" icon="close" onClick=${() => setChosen(null)}>Similar to ${printable(chosen, 30)}<//>`}
       add=${{ label: "Add", title: "Add an element", fields: [{ id: "value", label: "Element", value: "" }, { id: "vector", label: "Vector, e.g. 0.1 -2 3", value: "", line: true }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [addVector(name, v)], conditions: [[["VISMEMBER", name, v.value], false]] }) }}
       forms=${(/** @type {any} */ r) => [{ label: "Attributes", title: "Attributes (JSON; empty: none)", fields: [{ id: "value", label: "Attributes", value: r.attributes ?? "", rows: 6 }], save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [["VSETATTR", name, r.element, v.value]], conditions: [[["VGETATTR", name, r.element], r.attributes]] }) }]}
       remove=${(/** @type {any} */ r) => ({ what: "Removed.", cmds: [["VREM", name, r.element]], nothing: gone })} /></div>`;

@@ -25,6 +25,10 @@ before(async () => {
   await client.call("TOPK.ADD", "best", "a", "a", "b");
   await client.call("TDIGEST.CREATE", "times");
   await client.call("TDIGEST.ADD", "times", 1, 2, 3, 4);
+  for (let i = 0; i < 20; i += 1) {
+    await client.call("VADD", "points", "VALUES", 2, Math.cos(i / 10), Math.sin(i / 10), `p${i}`);
+    await client.call("VSETATTR", "points", `p${i}`, `{"even":${i % 2 === 0 ? 1 : 0}}`);
+  }
   browser = await openBrowser();
   page = await openPage(browser, server);
 });
@@ -113,5 +117,27 @@ describe("a sketch", () => {
     await ask("word");
     await press("Ask");
     await page.getByRole("alert").waitFor();
+  });
+});
+
+describe("a vector set", () => {
+  const find = (label, text) => page.getByRole("searchbox", { name: label }).fill(text);
+  const first = (n) => eventually(async () => assert.deepEqual(await page.getByRole("grid", { name: "Elements" }).locator("[data-row] [role=gridcell]:first-child").evaluateAll((cells, most) => cells.slice(0, most).map((cell) => cell.textContent), n.length), n));
+
+  walk("is queried by an element, a vector and a filter", async () => {
+    await open("points");
+    await find("Similar to", "p4");
+    await first(["p4"]);
+    await find("Whose attributes", ".even == 0");
+    await eventually(async () => assert.match(await page.getByRole("grid", { name: "Elements" }).locator("[data-row] [role=gridcell]:first-child").first().textContent(), /^p[35]$/));
+    await find("Similar to", "0.9950 0.0998");
+    await first(["p1", "p3", "p5"]);
+    await find("Similar to", "");
+    await page.getByRole("alert").getByText(/A filter of attributes goes with/).waitFor();
+    await find("Whose attributes", "");
+    await page.getByText("20 of 20 shown").waitFor();
+    await page.getByRole("grid", { name: "Elements" }).locator('[data-row="3"]').getByRole("button", { name: "Similar" }).click();
+    await page.getByRole("button", { name: /^Similar to p/ }).waitFor();
+    assert.deepEqual(await axeFindings(page), []);
   });
 });
