@@ -16,8 +16,10 @@ import { Bar, commandName, errorText, Stat, Stats, Tile, useLack } from "../part
 import { Tree } from "../parts/tree.js";
 import { adviceOf } from "../search/advice.js";
 import { completeQuery } from "../search/complete.js";
+import { CreateIndex, DropIndex } from "../search/create.js";
 import { linesOf, meaningOf, parseExplain, readProfile } from "../search/explain.js";
 import { has, readIndex, remarksOf } from "../search/info.js";
+import { Nearest } from "../search/nearest.js";
 import { explainCommand, profileCommand, readFound, ROWS, searchCommand, typedCommand } from "../search/request.js";
 
 /** @typedef {import("../resp.js").Name} Bulk */
@@ -66,6 +68,7 @@ function Indexes({ route, chosen }) {
   const lists = app.runs("ft._list");
   const informs = app.runs("ft.info");
   const [every, setEvery] = useState(LATER);
+  const [creates, setCreates] = useState(false);
   const load = useLoad(async (signal) => {
     const names = lists ? itemsOf(await app.run(["FT._LIST"], { ...DATABASE, signal })).map(wordOf).sort(compareNames) : [];
     const asked = names.slice(0, INDEXES);
@@ -81,7 +84,12 @@ function Indexes({ route, chosen }) {
   }, [lists, informs, chosen === undefined ? "" : nameId(chosen)], { every });
   const entry = chosen === undefined ? undefined : load.data?.entries.find(({ name }) => nameId(name) === nameId(chosen));
   const open = (/** @type {Entry} */ one) => go(link("search", [one.name]), { replace: true });
-  return html`<${Tile} title="Indexes" needs=${["ft._list"]} note=${load.data && load.data.all > INDEXES ? `the first ${INDEXES} of ${count(load.data.all)}` : null} wide="full" flush>${() => html`<${Loaded} load=${load}>${(/** @type {{entries: Entry[], listed: Set<string>}} */ { entries, listed }) => {
+  const created = (/** @type {Bulk} */ name) => {
+    setCreates(false);
+    load.reload();
+    go(link("search", [name]));
+  };
+  return html`<${Tile} title="Indexes" needs=${["ft._list"]} actions=${app.can("ft.create") && html`<${Button} icon="plus" onClick=${() => setCreates(true)}>New index<//>`} note=${load.data && load.data.all > INDEXES ? `the first ${INDEXES} of ${count(load.data.all)}` : null} wide="full" flush>${() => html`<${Loaded} load=${load}>${(/** @type {{entries: Entry[], listed: Set<string>}} */ { entries, listed }) => {
     const rows = entries.filter(({ name }) => listed.has(nameId(name)));
     if (rows.length === 0) return html`<div class="pad stack"><p>There is no index. One finds hashes or JSON documents by what they hold, and follows every change of its keys:</p>
       <div><${Command} cmd=${["FT.CREATE", "books", "ON", "HASH", "PREFIX", 1, "book:", "SCHEMA", "title", "TEXT", "genre", "TAG", "year", "NUMERIC", "SORTABLE"]} /></div></div>`;
@@ -89,6 +97,7 @@ function Indexes({ route, chosen }) {
       ${chosen === undefined && html`<p class="pad soft">An index that is chosen shows its fields and health, and takes queries.</p>`}
       ${!informs && html`<p class="pad soft">Their figures need FT.INFO, which the user ${app.me.user} may not run.</p>`}`;
   }}<//>`}<//>
+  ${creates && html`<${CreateIndex} onClose=${() => setCreates(false)} onDone=${created} />`}
   ${!app.can("ft._list") && html`<${ByName} key=${chosen === undefined ? "" : nameId(chosen)} chosen=${chosen} />`}
   ${chosen !== undefined && (load.data || load.error) && html`<${IndexOf} key=${nameId(chosen)} route=${route} entry=${entry ?? { name: chosen, index: null, error: null }} reload=${load.reload} />`}`;
 }
@@ -167,7 +176,8 @@ function IndexOf({ route, entry, reload }) {
   };
   return html`<${Query} name=${name} index=${index} asked=${asked} onAsk=${ask} />
     ${asked && html`<${Answer} name=${name} index=${index} form=${asked} turn=${turn} onAsk=${ask} onAgain=${retry} />`}
-    ${index && html`<${Health} index=${index} /><${Fields} index=${index} />`}`;
+    ${index && index.fields.some(({ type }) => type === "VECTOR") && html`<${Nearest} index=${index} render=${(/** @type {Cmd} */ cmd, /** @type {number} */ n) => html`<${Rows} cmd=${cmd} db=${keysOf(index)} form=${null} turn=${n} onAsk=${ask} onAgain=${retry} />`} />`}
+    ${index && html`<${Health} index=${index} onDropped=${() => { reload(); go(link("search", [])); }} /><${Fields} index=${index} />`}`;
 }
 
 /** @param {{name: Bulk, index: Index | null, asked: Form | null, onAsk: (form: Form) => void}} props */
@@ -407,10 +417,10 @@ function renderRead({ kind, query, term, ms: time, reads, expansions, mode }) {
     <span class="node-figures num"><span>${plural(reads, "read")}</span><span>${ms(time)}</span></span>`;
 }
 
-/** @param {{index: Index}} props */
-function Health({ index }) {
+/** @param {{index: Index, onDropped: () => void}} props */
+function Health({ index, onDropped }) {
   const { on, prefixes, rules, documents, terms, bytes: size, parts, uses, indexingMs, indexing, share } = index;
-  return html`<${Tile} title="Health" note=${html`of <${Name} name=${index.name} limit=${60} />`} wide="full"><div class="stack">
+  return html`<${Tile} title="Health" note=${html`of <${Name} name=${index.name} limit=${60} />`} wide="full" actions=${html`<${DropIndex} name=${index.name} documents=${documents} onDone=${onDropped} />`}><div class="stack">
     ${remarksOf(index).map(({ tone, text, key }) => html`<${Note} tone=${tone}>${printable(text, 1000)}${key !== undefined && html` The last key: <a href=${href("keys", [key], keysOf(index))}><${Name} name=${key} /></a>.`}<//>`)}
     ${indexing && html`<${Bar} share=${share} label=${`${percent(share, 0)} of the keys read`} />`}
     <${Stats}><${Stat} label="Documents" value=${count(documents)} /><${Stat} label="Words" value=${count(terms)} /><${Stat} label="Memory" value=${bytes(size)} note=${documents > 0 && `${bytes(size / documents)} a document`} /><${Stat} label="Indexed" value=${percent(indexing ? share : 1, 0)} note=${`${duration(indexingMs)} spent`} /><${Stat} label="Queries" value=${count(uses)} /><//>

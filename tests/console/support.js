@@ -167,7 +167,7 @@ export async function openBrowser() {
 export async function openPage(browser, server, { scheme = "light", width = 1280, height = 800 } = {}) {
   const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, reducedMotion: "reduce", timezoneId: "UTC", locale: "en-US" });
   // A machine with other work is slow, not wrong.
-  context.setDefaultTimeout(60_000);
+  context.setDefaultTimeout(Number(process.env.RUSSET_CONSOLE_WAIT ?? 60_000));
   /** @type {string[]} */
   const wrongs = [];
   await context.route("**/*", (route) => {
