@@ -1,11 +1,14 @@
 /** Ways to look at the bytes of a value. They only show: what is saved is what was stored or typed. */
 
 import { html, useEffect, useMemo, useState } from "../vendor/htm-preact.module.js";
-import { escapeControls, printable } from "../format.js";
+import { javaText } from "../decoders/javaobjects.js";
+import { phpText } from "../decoders/php.js";
+import { pickleText } from "../decoders/pickle.js";
+import { date, duration, escapeControls, printable } from "../format.js";
 import * as json from "../json.js";
 import { toText } from "../msgpack.js";
 import { decodeRaw } from "../protobuf.js";
-import { bytesOf, nameOf } from "../resp.js";
+import { bytesOf, latinOf, nameOf, textOf } from "../resp.js";
 
 /** @typedef {import("../resp.js").Name} Name */
 
@@ -15,18 +18,43 @@ const MAX_INFLATED = 1 << 20;
 
 export const FORMATS = ["Text", "JSON", "Hex", "MessagePack", "Protobuf", "gzip"];
 
+/** Those that few values have. */
+const FURTHER = ["PHP", "Java", "pickle", "Time", "Brotli", "Zstd"];
+
+/** What holds another value: the names that browsers have for it. @type {Record<string, string>} */
+const PACKED = { gzip: "", Brotli: "brotli", Zstd: "zstd" };
+
 /** The format that shows a value at best; text unless another is certain. @param {Name} value @returns {string} */
 export function guess(value) {
-  if (typeof value === "string") return json.isDocument(value) ? "JSON" : "Text";
+  if (typeof value === "string") return json.isDocument(value) ? "JSON" : /^[aO]:\d+:/.test(value) && fits(() => phpText(bytesOf(value))) ? "PHP" : "Text";
   const data = value.data;
+  if (data[0] === 0xac && data[1] === 0xed && data[2] === 0 && data[3] === 5) return "Java";
+  if (data[0] === 0x28 && data[1] === 0xb5 && data[2] === 0x2f && data[3] === 0xfd) return "Zstd";
+  if (data[0] === 0x80 && data[1] > 1 && data[1] < 6 && fits(() => pickleText(data))) return "pickle";
+  // A private member of PHP has bytes of its own in its name, and a text may be cut.
+  if (/^[aO]:\d+:/.test(latinOf(data.subarray(0, 14))) && fits(() => phpText(data))) return "PHP";
   // 18 bytes: the least that gzip has.
   if (data[0] === 0x1f && data[1] === 0x8b && data.length >= 18) return "gzip";
+  return data[0] >= 0x80 && fits(() => toText(data)) ? "MessagePack" : "Hex";
+}
+
+/** Whether a decoder takes a value. @param {() => unknown} decode */
+function fits(decode) {
   try {
-    if (data[0] >= 0x80 && toText(data)) return "MessagePack";
+    decode();
+    return true;
   } catch {
-    // Only a guess.
+    return false;
   }
-  return "Hex";
+}
+
+/** A Unix time in seconds, milliseconds, microseconds or nanoseconds, by its number of digits. @param {string} text */
+export function timeText(text) {
+  const [, digits] = /^\s*(\d{9,19})(?:\.\d+)?\s*$/.exec(text) ?? [];
+  if (digits === undefined) throw new SyntaxError("not a Unix time of 9 to 19 digits");
+  const [unit, scale] = digits.length < 12 ? ["seconds", 1000] : digits.length < 15 ? ["milliseconds", 1] : digits.length < 18 ? ["microseconds", 1e-3] : ["nanoseconds", 1e-6];
+  const ms = Number(digits) * scale;
+  return `${new Date(ms).toISOString()}\n${date(ms)} here\n${ms > Date.now() ? `in ${duration(ms - Date.now())}` : `${duration(Date.now() - ms)} ago`}\n(${unit} since 1970)`;
 }
 
 /** Sixteen bytes a line: offset, hex, ASCII. @param {Uint8Array} data */
@@ -61,13 +89,16 @@ function show(value, format) {
     return escapeControls(json.pretty(json.parse(value)), true);
   }
   if (format === "MessagePack") return escapeControls(json.pretty(json.parse(toText(bytesOf(value)))), true);
+  const decode = { PHP: phpText, Java: javaText, pickle: pickleText }[format];
+  if (decode) return escapeControls(json.pretty(json.parse(decode(bytesOf(value)))), true);
+  if (format === "Time") return timeText(textOf(value));
   if (format === "Protobuf") return escapeControls(decodeRaw(bytesOf(value)), true);
   return typeof value === "string" ? escapeControls(value, true) : printable(value, HEAD);
 }
 
-/** gzip, zlib or raw deflate -> what is inside. @param {Uint8Array} data @returns {Promise<Name>} */
-export async function inflate(data) {
-  const kind = data[0] === 0x1f && data[1] === 0x8b ? "gzip" : (data[0] & 15) === 8 && ((data[0] << 8) | data[1]) % 31 === 0 ? "deflate" : "deflate-raw";
+/** gzip, zlib or raw deflate, or what the browser calls `named` -> what is inside. @param {Uint8Array} data @param {string} [named] @returns {Promise<Name>} */
+export async function inflate(data, named = "") {
+  const kind = named ? named : data[0] === 0x1f && data[1] === 0x8b ? "gzip" : (data[0] & 15) === 8 && ((data[0] << 8) | data[1]) % 31 === 0 ? "deflate" : "deflate-raw";
   const reader = new Blob([/** @type {any} */ (data)]).stream().pipeThrough(new DecompressionStream(/** @type {any} */ (kind))).getReader();
   /** @type {number[]} */
   const out = [];
@@ -89,12 +120,13 @@ export function Formatted({ value, label, choice, onChoice }) {
   const format = choice ?? own ?? guess(value);
   const [inside, setInside] = useState(/** @type {{value?: Name, error?: string}} */ ({}));
   useEffect(() => {
-    if (format !== "gzip") return;
+    const packed = PACKED[format];
+    if (packed === undefined) return;
     let current = true;
     setInside({});
-    inflate(bytesOf(value)).then(
+    inflate(bytesOf(value), packed).then(
       (found) => current && setInside({ value: found }),
-      () => current && setInside({ error: "not gzip or deflate" }),
+      () => current && setInside({ error: packed && !fits(() => new DecompressionStream(/** @type {any} */ (packed))) ? `this browser does not know ${format}` : `not ${format}${packed ? "" : " or deflate"}` }),
     );
     return () => {
       current = false;
@@ -102,9 +134,10 @@ export function Formatted({ value, label, choice, onChoice }) {
   }, [value, format]);
   const shown = useMemo(() => {
     try {
-      if (format !== "gzip") return { text: show(value, format) };
+      if (PACKED[format] === undefined) return { text: show(value, format) };
       if (inside.value === undefined) return { text: "", error: inside.error };
-      return { text: show(inside.value, guess(inside.value) === "JSON" ? "JSON" : "Text") };
+      const inner = guess(inside.value);
+      return { text: show(inside.value, PACKED[inner] === undefined && inner !== "Hex" ? inner : "Text") };
     } catch (error) {
       return { text: show(value, typeof value === "string" ? "Text" : "Hex"), error: /** @type {Error} */ (error).message };
     }
@@ -112,6 +145,7 @@ export function Formatted({ value, label, choice, onChoice }) {
   const pick = onChoice ?? setOwn;
   return html`<div class="formatted">
     <div class="segments" role="group" aria-label=${`Format of ${label}`}>${FORMATS.map((one) => html`<button type="button" aria-pressed=${String(one === format)} onClick=${() => pick(one)}>${one}</button>`)}</div>
+    <select class="further" aria-label=${`Further formats of ${label}`} value=${FURTHER.includes(format) ? format : ""} onChange=${(/** @type {any} */ e) => e.target.value && pick(e.target.value)}><option value="">More…</option>${FURTHER.map((one) => html`<option value=${one} selected=${one === format}>${one}</option>`)}</select>
     ${shown.error && html`<p class="soft" role="status">As ${format}: ${shown.error}.</p>`}
     <pre class="value" tabindex="0" aria-label=${label}>${shown.text}</pre>
   </div>`;

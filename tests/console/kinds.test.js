@@ -29,6 +29,9 @@ before(async () => {
     await client.call("VADD", "points", "VALUES", 2, Math.cos(i / 10), Math.sin(i / 10), `p${i}`);
     await client.call("VSETATTR", "points", `p${i}`, `{"even":${i % 2 === 0 ? 1 : 0}}`);
   }
+  await client.call("SET", "php", 'a:1:{s:4:"name";s:6:"中文";}');
+  await client.call("SET", "when", "1700000000000");
+  await client.call("SET", "packed", Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x01, 0x09, 0, 0, 0x41]));
   browser = await openBrowser();
   page = await openPage(browser, server);
 });
@@ -139,5 +142,24 @@ describe("a vector set", () => {
     await page.getByRole("grid", { name: "Elements" }).locator('[data-row="3"]').getByRole("button", { name: "Similar" }).click();
     await page.getByRole("button", { name: /^Similar to p/ }).waitFor();
     assert.deepEqual(await axeFindings(page), []);
+  });
+});
+
+describe("a value", () => {
+  const shown = () => page.getByLabel("Value", { exact: true });
+  walk("that another language has written is read, and a time has its date", async () => {
+    await open("php");
+    await eventually(async () => assert.equal(await shown().textContent(), '{\n  "name": "中文"\n}'));
+    assert.equal(await page.getByLabel("Further formats of Value").inputValue(), "PHP");
+    await open("when");
+    await page.getByLabel("Further formats of Value").selectOption("Time");
+    await eventually(async () => assert.match(await shown().textContent(), /^2023-11-14T22:13:20\.000Z/));
+    await page.getByLabel("Further formats of Value").selectOption("pickle");
+    await page.getByText(/^As pickle: /).waitFor();
+    assert.deepEqual(await axeFindings(page), []);
+  });
+  walk("that the browser cannot unpack says so", async () => {
+    await open("packed");
+    await page.getByText("As Zstd: this browser does not know Zstd.").waitFor();
   });
 });
