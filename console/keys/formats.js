@@ -8,6 +8,7 @@ import { date, duration, escapeControls, printable } from "../format.js";
 import * as json from "../json.js";
 import { toText } from "../msgpack.js";
 import { decodeRaw } from "../protobuf.js";
+import { COLOURED, JsonArea, JsonText } from "../parts/jsontext.js";
 import { bytesOf, latinOf, nameOf, textOf } from "../resp.js";
 
 /** @typedef {import("../resp.js").Name} Name */
@@ -23,6 +24,9 @@ const FURTHER = ["PHP", "Java", "pickle", "Time", "Brotli", "Zstd"];
 
 /** What holds another value: the names that browsers have for it. @type {Record<string, string>} */
 const PACKED = { gzip: "", Brotli: "brotli", Zstd: "zstd" };
+
+/** Those that are shown as JSON. */
+const AS_JSON = new Set(["JSON", "MessagePack", "PHP", "Java", "pickle"]);
 
 /** The format that shows a value at best; text unless another is certain. @param {Name} value @returns {string} */
 export function guess(value) {
@@ -134,10 +138,10 @@ export function Formatted({ value, label, choice, onChoice }) {
   }, [value, format]);
   const shown = useMemo(() => {
     try {
-      if (PACKED[format] === undefined) return { text: show(value, format) };
+      if (PACKED[format] === undefined) return { text: show(value, format), coloured: AS_JSON.has(format) };
       if (inside.value === undefined) return { text: "", error: inside.error };
       const inner = guess(inside.value);
-      return { text: show(inside.value, PACKED[inner] === undefined && inner !== "Hex" ? inner : "Text") };
+      return { text: show(inside.value, PACKED[inner] === undefined && inner !== "Hex" ? inner : "Text"), coloured: AS_JSON.has(inner) };
     } catch (error) {
       return { text: show(value, typeof value === "string" ? "Text" : "Hex"), error: /** @type {Error} */ (error).message };
     }
@@ -147,7 +151,7 @@ export function Formatted({ value, label, choice, onChoice }) {
     <div class="segments" role="group" aria-label=${`Format of ${label}`}>${FORMATS.map((one) => html`<button type="button" aria-pressed=${String(one === format)} onClick=${() => pick(one)}>${one}</button>`)}</div>
     <select class="further" aria-label=${`Further formats of ${label}`} value=${FURTHER.includes(format) ? format : ""} onChange=${(/** @type {any} */ e) => e.target.value && pick(e.target.value)}><option value="">More…</option>${FURTHER.map((one) => html`<option value=${one} selected=${one === format}>${one}</option>`)}</select>
     ${shown.error && html`<p class="soft" role="status">As ${format}: ${shown.error}.</p>`}
-    <pre class="value" tabindex="0" aria-label=${label}>${shown.text}</pre>
+    <pre class="value" tabindex="0" aria-label=${label}>${shown.coloured ? html`<${JsonText} text=${shown.text} />` : shown.text}</pre>
   </div>`;
 }
 
@@ -156,6 +160,16 @@ export function whyHex(value) {
   if (typeof value !== "string") return "These bytes are not UTF-8: they stay in hex.";
   // A text area has \n alone as the end of a line.
   return value.includes("\r") ? "A carriage return would be lost as text: it stays in hex." : null;
+}
+
+/** Why a text is no document of JSON, in words. @param {string} text */
+function whyNot(text) {
+  try {
+    json.parse(text);
+    return "";
+  } catch (error) {
+    return `Not JSON: ${/** @type {Error} */ (error).message}.`;
+  }
 }
 
 let fields = 0;
@@ -188,9 +202,14 @@ export function ValueField({ label, value, onChange, rows = 3 }) {
     }
   };
   const document = useMemo(() => mode === "text" && text.length <= HEAD && json.isDocument(text), [mode, text]);
+  // One that is being typed is not whole yet; a text area that becomes another one would lose the caret.
+  const [began] = useState(() => /^\s*[{[]/.test(text));
+  const isJson = mode === "text" && began && text.length <= COLOURED;
+  const area = { id, rows, spellcheck: false, "aria-invalid": error ? "true" : null, "aria-describedby": error ? `${id}-error` : null, onInput: (/** @type {any} */ e) => change(e.target.value, mode) };
   const print = (/** @type {(node: json.Node) => string} */ how) => change(how(json.parse(text)), mode);
   return html`<div class="field"><div class="field-head"><label for=${id}>${label}</label>
     ${document && html`<span class="end"><button type="button" class="link" onClick=${() => print(json.pretty)}>indent</button> <button type="button" class="link" onClick=${() => print(json.minify)}>compact</button></span>`}<button type="button" class="link" aria-label=${`${label} ${mode === "hex" ? "as text" : "as hex"}`} onClick=${turn}>${mode === "hex" ? "as text" : "as hex"}</button></div>
-    <textarea id=${id} rows=${rows} spellcheck=${false} value=${text} aria-invalid=${error ? "true" : null} aria-describedby=${error ? `${id}-error` : null} onInput=${(/** @type {any} */ e) => change(e.target.value, mode)}></textarea>
+    ${isJson ? html`<${JsonArea} text=${text} ...${area} />` : html`<textarea ...${area} value=${text}></textarea>`}
+    ${isJson && !document && text.length <= HEAD && html`<small class="soft" role="status">${whyNot(text)}</small>`}
     ${error && html`<small id=${`${id}-error`} role="alert">${error}</small>`}</div>`;
 }

@@ -30,6 +30,7 @@ before(async () => {
     await client.call("VSETATTR", "points", `p${i}`, `{"even":${i % 2 === 0 ? 1 : 0}}`);
   }
   await client.call("SET", "php", 'a:1:{s:4:"name";s:6:"中文";}');
+  await client.call("SET", "json", '{"name":"x","n":[1.50,true],"long":"' + "y".repeat(300) + '"}');
   await client.call("SET", "when", "1700000000000");
   await client.call("SET", "packed", Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x01, 0x09, 0, 0, 0x41]));
   browser = await openBrowser();
@@ -161,5 +162,33 @@ describe("a value", () => {
   walk("that the browser cannot unpack says so", async () => {
     await open("packed");
     await page.getByText("As Zstd: this browser does not know Zstd.").waitFor();
+  });
+});
+
+describe("JSON", () => {
+  const colours = (part) => part.locator("span").evaluateAll((all) => Object.fromEntries(all.map((el) => [el.textContent.slice(0, 6), el.className])));
+  const expected = { '"name"': "json-name", '"x"': "json-text", '"n"': "json-name", "1.50": "json-number", true: "json-word" };
+
+  walk("has colours where it is read and where it is edited, and stays what it was", async () => {
+    await open("json");
+    const { '"long"': _, ...rest } = await colours(page.getByLabel("Value", { exact: true }));
+    assert.deepEqual(Object.fromEntries(Object.entries(rest).filter(([text]) => text in expected)), expected);
+    await unlock(page);
+    await page.getByRole("button", { name: "Edit", exact: true }).click();
+    const area = page.getByRole("textbox", { name: "Value" });
+    const under = page.locator(".json-area pre");
+    // What is seen is what is edited: same text, at the same places.
+    assert.equal(await under.textContent(), `${await area.inputValue()}\n`);
+    const [above, below] = [await area.boundingBox(), await under.boundingBox()];
+    assert.deepEqual([below.x, below.y, below.width], [above.x, above.y, above.width]);
+    assert.equal(await area.evaluate((el) => el.scrollHeight), await under.evaluate((el) => el.scrollHeight));
+    assert.deepEqual(await axeFindings(page), []);
+    await area.fill('{"name":');
+    await page.getByText(/^Not JSON: /).waitFor();
+    await area.fill('{"name":2}');
+    assert.deepEqual(await colours(under), { '"name"': "json-name", 2: "json-number" });
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await eventually(async () => assert.equal(String(await server.client.call("GET", "json")), '{"name":2}'));
+    await page.getByRole("switch", { name: "Allow changes" }).click();
   });
 });

@@ -7,6 +7,7 @@ import { phpText } from "../../../console/decoders/php.js";
 import { pickleText } from "../../../console/decoders/pickle.js";
 import { guess, timeText } from "../../../console/keys/formats.js";
 import * as json from "../../../console/json.js";
+import { COLOURED, piecesOf } from "../../../console/parts/jsontext.js";
 import { nameOf } from "../../../console/resp.js";
 
 const bytes = (text, encoding = "base64") => new Uint8Array(Buffer.from(text, encoding));
@@ -105,4 +106,10 @@ test("a time has the unit that its digits say", () => {
     assert.match(timeText(digits), new RegExp(`\\(${unit} since 1970\\)$`));
   }
   for (const text of ["12", "x", "", "17000000000000000000"]) assert.throws(() => timeText(text), SyntaxError);
+});
+
+test("the pieces of coloured JSON are the text again", () => {
+  for (const text of ['{"a" : [1, -2.5e+3, true, null, "x\\"y:"], "b":{}}', '{"cut', '"', "", 'no "json" at 7 all: true', "x".repeat(COLOURED + 1)]) assert.equal(piecesOf(text).map((piece) => piece.text).join(""), text);
+  assert.deepEqual(piecesOf('{"a" :"b"}').filter(({ kind }) => kind), [{ kind: "name", text: '"a"' }, { kind: "text", text: '"b"' }]);
+  assert.equal(piecesOf("[".repeat(COLOURED + 1)).length, 1);
 });
