@@ -5,6 +5,7 @@ import { restAfter } from "../api.js";
 import { bytes, compact, count, duration, percent, plural } from "../format.js";
 import * as glob from "../glob.js";
 import { itemsOf, nameId, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
+import { Namespaces, addToSpaces } from "../keys/namespaces.js";
 import { typeName } from "../keys/typename.js";
 import { column, useApp, useHistory, useLoad } from "../state.js";
 import { MEMORY_PARTS, memoryLines, reaches, sinceStart, TTL_BINS, ttlBin } from "../stats.js";
@@ -149,7 +150,7 @@ const BIGGEST = 20;
 /** Walks the keyspace in small steps, at most 50 ms of the server's time a second, and shows what it saw. */
 function Sample() {
   const app = useApp();
-  const [walk, setWalk] = useState(() => ({ cursor: "0", begun: false, done: false, total: 0, seen: 0, types: /** @type {Map<string, {keys: number, bytes: number}>} */ (new Map()), ttls: TTL_BINS.map(() => ({ keys: 0, bytes: 0 })), forever: { keys: 0, bytes: 0 }, big: /** @type {Seen[]} */ ([]) }));
+  const [walk, setWalk] = useState(() => ({ cursor: "0", begun: false, done: false, total: 0, seen: 0, types: /** @type {Map<string, {keys: number, bytes: number}>} */ (new Map()), ttls: TTL_BINS.map(() => ({ keys: 0, bytes: 0 })), forever: { keys: 0, bytes: 0 }, big: /** @type {Seen[]} */ ([]), spaces: /** @type {import("../keys/namespaces.js").Spaces} */ (new Map()), delimiter: ":" }));
   const [goal, setGoal] = useState(FIRST);
   const [error, setError] = useState(/** @type {any} */ (null));
   const state = useRef(walk);
@@ -162,8 +163,10 @@ function Sample() {
       const now = state.current;
       if (ended || now.done || now.seen >= goal) return;
       const began = performance.now();
-      const { replies, cost } = await app.batch([["SCAN", now.cursor, "COUNT", STEP], ["DBSIZE"]]);
+      const { replies, cost } = await app.batch([["SCAN", now.cursor, "COUNT", STEP], ["DBSIZE"], ...(now.begun ? [] : [["CONFIG", "GET", "prefix-stats-delimiter"]])]);
       if (replies[0] instanceof Error) throw replies[0];
+      // That of the server, for who may read it.
+      if (!now.begun && !(replies[2] instanceof Error)) now.delimiter = textOf(objectOf(replies[2])["prefix-stats-delimiter"] ?? "") || ":";
       const [cursor, names] = replies[0];
       const each = await app.batch(names.flatMap((/** @type {KeyName} */ name) => [["TYPE", name], ["PTTL", name], ["MEMORY", "USAGE", name]]));
       if (ended) return;
@@ -203,6 +206,7 @@ function Sample() {
         <tbody>${calendar.map(({ when, keys, bytes: n }) => html`<tr key=${when}><th scope="row">${when}</th><td class="right">${count(keys)}</td><td class="right">${bytes(n)}</td>
           <td class="bar-cell"><${Bar} share=${keys / most} label=${`${percent(keys / Math.max(1, walk.seen))} of the keys`} /></td></tr>`)}</tbody></table>
     <//>
+    <${Tile} title="Namespaces" needs=${needs} note=${whole} wide>${() => html`<${Namespaces} spaces=${walk.spaces} seen=${walk.seen} />`}<//>
     <${Tile} title=${largest} needs=${needs} note=${whole} wide="full" flush>
       <${Table} label="Largest keys" rows=${walk.big} rowKey=${(/** @type {Seen} */ row) => nameId(row.name)} maxRows=${10} empty=${walk.begun ? "No key here." : "Looking…"} columns=${[
         { id: "name", title: "Key", width: "minmax(9rem, 3fr)", value: (/** @type {Seen} */ r) => r.name, render: (/** @type {Seen} */ r) => html`<a href=${link("keys", [r.name])}><${Name} name=${r.name} /></a>` },
@@ -226,5 +230,6 @@ function add(walk, key) {
     sums.keys += 1;
     sums.bytes += key.bytes;
   }
+  addToSpaces(walk.spaces, key.name, walk.delimiter, key.bytes);
   walk.big = [...walk.big, key];
 }

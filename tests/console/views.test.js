@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { after, before, describe } from "node:test";
-import { Client, eventually, openBrowser, openPage, Server, unlock, visit, VIEWS, walker } from "./support.js";
+import { axeFindings, Client, eventually, openBrowser, openPage, Server, unlock, visit, VIEWS, walker } from "./support.js";
 
 let server;
 let browser;
@@ -250,6 +250,19 @@ describe("Memory", () => {
   });
   walk("the sample knows the types", async () => {
     for (const type of ["string", "hash", "stream"]) await tile("Types").getByRole("cell", { name: type, exact: true }).waitFor();
+  });
+  walk("namespaces are drawn by bytes or keys, and add up", async () => {
+    const part = tile("Namespaces");
+    await part.getByRole("row", { name: /^user: 300 / }).waitFor();
+    const first = () => part.locator("tbody tr").first().textContent();
+    await eventually(async () => {
+      const counts = await part.locator("tbody td:nth-of-type(1)").allTextContents();
+      assert.equal(counts.reduce((sum, text) => sum + Number(text.replace(",", "")), 0), await server.client.call("DBSIZE"));
+    });
+    assert.match(await first(), /^without one/);
+    await part.getByRole("button", { name: "Keys" }).click();
+    await eventually(async () => assert.match(await first(), /^user:300/));
+    assert.deepEqual(await axeFindings(page), []);
   });
   walk("the calendar counts every key", async () => {
     const cells = tile("What expires when").locator("tbody td:nth-of-type(1)");

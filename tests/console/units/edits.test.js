@@ -7,8 +7,9 @@ import { blocks, danger, holdsSecret, isSecret, wholeKey } from "../../../consol
 import { seconds } from "../../../console/keys/actions.js";
 import { halving } from "../../../console/keys/collection.js";
 import { whyHex } from "../../../console/keys/formats.js";
+import { addToSpaces, largestSpaces, namespaceOf } from "../../../console/keys/namespaces.js";
 import { exactFolders, exactOf, goOn, insideOf, newWalk, nodesOf, scopeOf, tail } from "../../../console/keys/walk.js";
-import { Bytes, nameId, nameOf, RespMap } from "../../../console/resp.js";
+import { Bytes, bytesOf, nameId, nameOf, RespMap } from "../../../console/resp.js";
 import { directiveOf } from "../../../console/views/settings.js";
 
 const bytes = (...list) => nameOf(Uint8Array.from(list));
@@ -155,4 +156,19 @@ test("a directive of a few values names them", () => {
 test("commands that would wait are known", () => {
   for (const line of ["BLPOP k 0", "brpop k 0", "BRPOPLPUSH a b 0", "BLMOVE a b LEFT LEFT 0", "BLMPOP 0 1 k LEFT", "BZPOPMIN k 0", "BZMPOP 0 1 k MIN", "XREAD BLOCK 0 STREAMS s $", "XREADGROUP GROUP g c BLOCK 0 STREAMS s >"]) assert.equal(blocks(line.split(" ")), true, line);
   for (const line of ["LPOP k", "XREAD STREAMS s 0", "GET block", "BITPOS k 1"]) assert.equal(blocks(line.split(" ")), false, line);
+});
+
+test("namespaces are bytes, are bounded, and keep the sum", () => {
+  assert.equal(namespaceOf("user:1:x", ":"), "user:");
+  assert.equal(namespaceOf("plain", ":"), null);
+  assert.equal(namespaceOf("user:1", ""), null);
+  assert.deepEqual(bytesOf(namespaceOf(nameOf(Uint8Array.of(0xff, 0x3a, 0x61)), ":")), Uint8Array.of(0xff, 0x3a));
+  const spaces = new Map();
+  for (let i = 0; i < 5000; i += 1) addToSpaces(spaces, `n${i}:key`, ":", 10);
+  for (let i = 0; i < 50; i += 1) addToSpaces(spaces, `n7:${i}`, ":", 1);
+  addToSpaces(spaces, "plain", ":", 3);
+  assert.ok(spaces.size <= 2001);
+  const { drawn, rest } = largestSpaces(spaces, "keys");
+  assert.deepEqual([drawn[0].name, drawn[0].keys, drawn[0].bytes], ["n7:", 51, 60]);
+  assert.equal(drawn.reduce((sum, one) => sum + one.keys, rest.keys), 5051);
 });
