@@ -58,7 +58,7 @@ const SCHEMES = { system: "Auto", light: "Light", dark: "Dark" };
 /** @param {{route: Route, logout: () => void}} props */
 export function Shell({ route, logout }) {
   const { me, locked, db, setLock, unlock, announce } = useApp();
-  const [overlay, setOverlay] = useState(/** @type {"palette" | "help" | null} */ (null));
+  const [overlay, setOverlay] = useState(/** @type {"palette" | "help" | "servers" | null} */ (null));
   const [menu, setMenu] = useState(false);
   const [theme, setTheme] = useChoice("theme", "system");
   const view = viewOf(route.view) ?? VIEWS[0];
@@ -88,6 +88,7 @@ export function Shell({ route, logout }) {
     ...VIEWS.map(({ id, title, about, letter }) => ({ label: title, detail: `${about} · g ${letter}`, run: () => go(viewLink(id, db)) })),
     { label: locked ? "Open the lock" : "Lock", detail: locked ? "Let commands change data" : "Read only", run: toggleLock },
     { label: `Colours: ${SCHEMES[nextTheme]}`, detail: `Now ${SCHEMES[theme]}`, run: () => setTheme(nextTheme) },
+    { label: "Servers", detail: "Other nodes, and consoles of your own list", run: () => setOverlay("servers") },
     { label: "Keyboard help", detail: "?", run: () => setOverlay("help") },
     { label: "Log out", detail: me.user, run: logout },
   ];
@@ -97,7 +98,7 @@ export function Shell({ route, logout }) {
     <header class="top">
       <${Button} kind="quiet" icon="menu" label="Navigation" class="button quiet bare menu-button" aria-expanded=${String(menu)} onClick=${() => setMenu(!menu)} />
       <a class="brand" aria-label="russet" href=${viewLink("overview", db)}><${Logo} /><span>russet</span></a>
-      <span class="where" title=${`russet ${me.version}, compatible with Redis ${me.redis_version}`}>${location.host} <span class="soft">${me.version}</span></span>
+      <button type="button" class="where" title=${`russet ${me.version}, compatible with Redis ${me.redis_version}`} onClick=${() => setOverlay("servers")}><span class="unseen">Servers, now </span>${location.host} <span class="soft">${me.version}</span></button>
       <div class="top-end">
         <button type="button" class="search-button" onClick=${() => setOverlay("palette")}><${Icon} name="search" /><span>Go to…</span><${Kbd} keys="Ctrl K" /></button>
         <label class="db"><span>db</span><select aria-label="db" value=${String(db)} onChange=${(/** @type {any} */ e) => go(href(view.id, [], { db: Number(e.target.value) || null }))}>
@@ -119,8 +120,18 @@ export function Shell({ route, logout }) {
       <${Guard} key=${view.id}><${ViewLoader} view=${view} route=${route} /><//>
     </main>
     ${overlay === "palette" && html`<${Palette} actions=${actions} db=${db} onClose=${() => setOverlay(null)} />`}
+    ${overlay === "servers" && html`<${ServersLoader} onClose=${() => setOverlay(null)} />`}
     ${overlay === "help" && html`<${Help} onClose=${() => setOverlay(null)} />`}
   </div>`;
+}
+
+/** The list of servers is loaded when it is asked for. @param {{onClose: () => void}} props */
+function ServersLoader({ onClose }) {
+  const [Servers, setServers] = useState(/** @type {any} */ (null));
+  useEffect(() => {
+    import("./views/servers.js").then((module) => setServers(() => module.Servers), onClose);
+  }, []);
+  return Servers && html`<${Servers} onClose=${onClose} />`;
 }
 
 /** A view that fails leaves the frame standing. @param {{children?: any}} props */

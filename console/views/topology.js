@@ -16,18 +16,24 @@ import { Stat, Stats } from "../parts/tile.js";
 /** Groups of a Sentinel that are drawn. */
 const GROUPS = 100;
 
+/**
+ * What the server at hand knows; `picture` null: it is alone. `state` of a cluster.
+ * @param {import("../state.js").App} app @param {AbortSignal} signal @returns {Promise<{picture: Picture | null, state?: Record<string, string>}>}
+ */
+export async function readPicture(app, signal) {
+  const server = parseInfo(await app.run(["INFO", "server"], { signal }));
+  const here = `${location.hostname}:${server.tcp_port}`;
+  if (server.redis_mode === "sentinel") return { picture: await readSentinel(app, here, signal) };
+  if (server.redis_mode !== "cluster") return { picture: replicationPicture(parseInfo(await app.run(["INFO", "replication"], { signal })), here) };
+  const [state, shards, nodes] = (await app.batch([["CLUSTER", "INFO"], ["CLUSTER", "SHARDS"], ["CLUSTER", "NODES"]], { signal })).replies;
+  for (const reply of [state, shards]) if (reply instanceof Error) throw reply;
+  const facts = parseInfo(state);
+  return { picture: clusterPicture(facts, shards, nodes instanceof Error ? "" : textOf(nodes)), state: facts };
+}
+
 export function Topology() {
   const app = useApp();
-  const load = useLoad(async (signal) => {
-    const server = parseInfo(await app.run(["INFO", "server"], { signal }));
-    const here = `${location.hostname}:${server.tcp_port}`;
-    if (server.redis_mode === "sentinel") return { picture: await readSentinel(app, here, signal) };
-    if (server.redis_mode !== "cluster") return { picture: replicationPicture(parseInfo(await app.run(["INFO", "replication"], { signal })), here) };
-    const [state, shards, nodes] = (await app.batch([["CLUSTER", "INFO"], ["CLUSTER", "SHARDS"], ["CLUSTER", "NODES"]], { signal })).replies;
-    for (const reply of [state, shards]) if (reply instanceof Error) throw reply;
-    const facts = parseInfo(state);
-    return { picture: clusterPicture(facts, shards, nodes instanceof Error ? "" : textOf(nodes)), state: facts };
-  }, [], { every: 3000 });
+  const load = useLoad((signal) => readPicture(app, signal), [], { every: 3000 });
   return html`<${Loaded} load=${load}>${(/** @type {{picture: Picture | null, state?: Record<string, string>}} */ { picture, state }) =>
     picture === null
       ? html`<p>This server is no node of a cluster, has no replicas and is no Sentinel. Whether Sentinels watch it, they know: ask one with <code>SENTINEL MASTERS</code>.</p>`
