@@ -195,7 +195,7 @@ function Sample() {
   return html`
     <${Tile} title="Types" needs=${needs} error=${error} note=${whole} actions=${actions} flush>
       <${Table} label="Types" rows=${types} rowKey=${(/** @type {any} */ row) => row.type} sort=${{ id: "bytes", down: true }} maxRows=${8} empty=${walk.begun ? "No key here." : "Looking…"} columns=${[
-        { id: "type", title: "Type", value: (/** @type {any} */ r) => typeName(r.type) },
+        { id: "type", title: "Type", width: "minmax(8.2rem, 1.4fr)", value: (/** @type {any} */ r) => typeName(r.type) },
         figureColumn("keys", "Keys", count),
         figureColumn("bytes", "Bytes", bytes),
         { id: "mean", title: "Each", align: "right", value: (/** @type {any} */ r) => r.bytes / r.keys, render: (/** @type {any} */ r) => bytes(r.bytes / r.keys) },
@@ -210,7 +210,7 @@ function Sample() {
     <${Tile} title=${largest} needs=${needs} note=${whole} wide="full" flush>
       <${Table} label="Largest keys" rows=${walk.big} rowKey=${(/** @type {Seen} */ row) => nameId(row.name)} maxRows=${10} empty=${walk.begun ? "No key here." : "Looking…"} columns=${[
         { id: "name", title: "Key", width: "minmax(9rem, 3fr)", value: (/** @type {Seen} */ r) => r.name, render: (/** @type {Seen} */ r) => html`<a href=${link("keys", [r.name])}><${Name} name=${r.name} /></a>` },
-        { id: "type", title: "Type", value: (/** @type {Seen} */ r) => typeName(r.type) },
+        { id: "type", title: "Type", width: "8.2rem", value: (/** @type {Seen} */ r) => typeName(r.type) },
         figureColumn("bytes", "Bytes", bytes),
         { id: "ttl", title: "Expires in", align: "right", value: (/** @type {Seen} */ r) => (r.ttl < 0 ? Infinity : r.ttl), render: (/** @type {Seen} */ r) => (r.ttl < 0 ? "never" : duration(r.ttl)) },
       ]} />
