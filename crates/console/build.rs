@@ -1,5 +1,6 @@
 //! Embeds the web console: a table of the files of `console/`, plain and gzipped, and the hash of
-//! all of them, by which their URLs change when a file does (`src/assets.rs`).
+//! all of them, by which their URLs change when a file does (`src/assets.rs`). Modules are served
+//! without their whole-line comments; nothing else of them is changed.
 //!
 //! The output depends only on names and contents: two builds are equal byte for byte.
 
@@ -41,6 +42,10 @@ fn main() -> io::Result<()> {
             let text = String::from_utf8(bytes).map_err(io::Error::other)?;
             bytes = text.replace(PLACE, &format!("a/{hash}/")).into_bytes();
         }
+        if name.ends_with(".js") && !name.starts_with("vendor/") {
+            let text = String::from_utf8(bytes).map_err(io::Error::other)?;
+            bytes = without_comments(&text).into_bytes();
+        }
         let kind = kind_of(&name).expect("only served files are collected");
         let (raw, packed) = (out.join(format!("{at}.raw")), out.join(format!("{at}.gz")));
         fs::write(&raw, &bytes)?;
@@ -71,6 +76,28 @@ fn collect(folder: &Path, below: &str, into: &mut BTreeMap<String, Vec<u8>>) -> 
         }
     }
     Ok(())
+}
+
+/// A module without the comments that take whole lines: they are a sixth of what a browser would
+/// load. The lines stay, empty, so that an error in a browser names the line of the source. No
+/// line of a template may begin as a comment does. O(text).
+fn without_comments(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut inside = false;
+    for line in text.lines() {
+        let code = line.trim();
+        let opens = code.starts_with("/**");
+        // A type in the midst of code is no whole line.
+        let whole = code.starts_with("//")
+            || (opens && (code.ends_with("*/") && code.matches("*/").count() == 1))
+            || (opens && !code.contains("*/"));
+        if !inside && !whole {
+            out.push_str(line);
+        }
+        inside = (inside || (opens && whole)) && !code.ends_with("*/");
+        out.push('\n');
+    }
+    out
 }
 
 /// The media type of what is served.
