@@ -13,6 +13,7 @@
 //! The client uses only the server's commands, so it works with Redis and Valkey as well.
 #![warn(missing_docs)]
 
+mod cluster;
 mod docs;
 mod link;
 mod modes;
@@ -127,6 +128,7 @@ fn dispatch(options: Options, version: &str) -> io::Result<u8> {
         Mode::Commands if options.words.is_empty() => lines(options, form),
         Mode::Commands => Session::new(options, form, false).run_arguments(),
         Mode::Eval(file) => eval(options, form, &file),
+        Mode::Cluster => Ok(cluster::run(&options, &options.cluster, form)),
         mode => Ok(in_mode(options, form, &mode)),
     }
 }
@@ -149,7 +151,7 @@ fn in_mode(options: Options, form: Form, mode: &Mode) -> u8 {
         Mode::LatencyHistory => modes::latency(link, &options, form, true),
         Mode::Stat => modes::stat(link, &options),
         Mode::BigKeys => modes::big_keys(link, &options),
-        Mode::Commands | Mode::Eval(_) | Mode::Help | Mode::Version => Ok(0),
+        Mode::Commands | Mode::Cluster | Mode::Eval(_) | Mode::Help | Mode::Version => Ok(0),
     };
     result.unwrap_or_else(|why| {
         eprintln!("{why}");

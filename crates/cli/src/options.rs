@@ -10,6 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cluster::ClusterOptions;
 use crate::print::Form;
 use crate::words::unquote;
 
@@ -31,6 +32,8 @@ pub(crate) enum Mode {
     LatencyHistory,
     Stat,
     BigKeys,
+    /// `--cluster`, with its own options.
+    Cluster,
     /// A script's file. The words after the options are the script's keys, a comma, and its
     /// arguments.
     Eval(PathBuf),
@@ -68,7 +71,7 @@ pub(crate) struct TlsOptions {
 }
 
 /// See the module.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Options {
     pub(crate) host: String,
     pub(crate) port: u16,
@@ -105,6 +108,8 @@ pub(crate) struct Options {
     pub(crate) kind: Option<Vec<u8>>,
     /// Zero: none.
     pub(crate) pipe_timeout: Duration,
+    pub(crate) is_verbose: bool,
+    pub(crate) cluster: ClusterOptions,
     pub(crate) mode: Mode,
     pub(crate) words: Vec<Vec<u8>>,
 }
@@ -138,6 +143,8 @@ impl Default for Options {
             count: None,
             kind: None,
             pipe_timeout: Duration::from_secs(30),
+            is_verbose: false,
+            cluster: ClusterOptions::default(),
             mode: Mode::Commands,
             words: Vec::new(),
         }
@@ -146,10 +153,6 @@ impl Default for Options {
 
 /// Options of redis-cli that are missing here, with what serves instead.
 const MISSING: &[(&str, &str)] = &[
-    (
-        "--cluster",
-        "russet doctor --cluster looks at a cluster; docs/cluster.md has the commands that change it",
-    ),
     (
         "--hotkeys",
         "HOTKEYS START and HOTKEYS GET measure them in the server",
@@ -226,7 +229,7 @@ impl Options {
     fn read_option<'a>(
         &mut self,
         option: &str,
-        rest: &mut impl Iterator<Item = &'a OsString>,
+        rest: &mut (impl Iterator<Item = &'a OsString> + Clone),
         is_quoted: &mut bool,
     ) -> Result<(), String> {
         if let Some((_, instead)) = MISSING.iter().find(|(name, _)| *name == option) {
@@ -234,6 +237,13 @@ impl Options {
         }
         if self.read_flag(option, is_quoted) {
             return Ok(());
+        }
+        if option == "--cluster" || option.starts_with("--cluster-") {
+            self.mode = Mode::Cluster;
+            return self
+                .cluster
+                .read(option, rest)
+                .ok_or_else(|| refused(option));
         }
         let value = rest.next().ok_or_else(|| refused(option))?;
         let bytes = value.as_bytes().to_vec();
@@ -293,7 +303,8 @@ impl Options {
             "-c" => self.follows_redirects = true,
             "-e" => self.fails_by_errors = true,
             // The order of the system's addresses is kept.
-            "-4" | "-6" | "--verbose" => {}
+            "-4" | "-6" => {}
+            "--verbose" => self.is_verbose = true,
             "--quoted-input" => *is_quoted = true,
             "--askpass" => self.asks_password = true,
             "--no-auth-warning" => self.warns = false,
@@ -433,8 +444,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let said = read("--cluster info").expect_err("missing");
-        assert!(said.starts_with("russet cli has no --cluster: "), "{said}");
+        let said = read("--vset-recall k").expect_err("missing");
+        let begin = "russet cli has no --vset-recall: ";
+        assert!(said.starts_with(begin), "{said}");
         let wanted = "Unrecognized option or bad number of args for: '--foo'";
         assert_eq!(read("--foo x"), Err(wanted.to_owned()));
         assert_eq!(read("-p"), Err(refused("-p")));

@@ -17,7 +17,7 @@ mod stat;
 pub(crate) use bigkeys::big_keys;
 pub(crate) use latency::latency;
 pub(crate) use pipe::pipe;
-pub(crate) use rdb::rdb;
+pub(crate) use rdb::{rdb, snapshot};
 pub(crate) use scan::scan;
 pub(crate) use stat::stat;
 

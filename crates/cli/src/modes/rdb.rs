@@ -46,6 +46,13 @@ pub(crate) fn rdb(link: &mut Link, file: &Path, functions: bool) -> Result<u8, E
     Ok(0)
 }
 
+/// Writes a snapshot into a file, without settings of the link.
+pub(crate) fn snapshot(link: &mut Link, file: &Path) -> Result<(), ErrorLine> {
+    into_file(link, file)?;
+    eprintln!("Transfer finished with success.");
+    Ok(())
+}
+
 /// Writes beside the file, and renames what is complete. The length.
 fn into_file(link: &mut Link, file: &Path) -> Result<u64, ErrorLine> {
     let mut part = file.as_os_str().to_owned();
