@@ -147,6 +147,15 @@ fn options_mean_what_they_mean_to_redis_cli() {
         ("--pipe", b"SET x 1\r\nGET x\r\n"),
         ("--pipe", b""),
         ("--bigkeys", b""),
+        ("--memkeys", b""),
+        ("--memkeys-samples 0", b""),
+        ("--keystats", b""),
+        ("--keystats-samples 0 --top 2", b""),
+        ("--hotkeys", b""),
+        ("--ldb", b""),
+        ("--cluster help", b""),
+        ("--cluster check x", b""),
+        ("--cluster check 127.0.0.1:1", b""),
     ];
     for (words, input) in rows {
         let words: Vec<&str> = words.split_whitespace().collect();
@@ -222,7 +231,68 @@ fn messages_and_commands_are_printed_as_they_come() {
 
 #[test]
 fn options_that_are_missing_are_named() {
-    let (_, err, code) = ours(1, &["--cluster", "info"], b"");
-    assert!(err.starts_with("russet cli has no --cluster: "), "{err}");
+    let (_, err, code) = ours(1, &["--vset-recall", "k"], b"");
+    let begin = "russet cli has no --vset-recall: ";
+    assert!(err.starts_with(begin), "{err}");
     assert_eq!(code, Some(1));
+}
+
+#[test]
+fn the_hottest_keys_are_named() {
+    let server = filled();
+    let mut c = server.connect();
+    c.ask("CONFIG SET maxmemory-policy allkeys-lfu");
+    for _ in 0..200 {
+        c.ask("GET k1");
+    }
+    let (out, err, code) = ours(server.port(), &["--hotkeys"], b"");
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    assert!(out.contains("keyname: \"k1\""), "{out}");
+}
+
+#[test]
+fn a_script_is_debugged_line_by_line() {
+    let server = filled();
+    let script = server.folder().join("script.lua");
+    std::fs::write(
+        &script,
+        "local x = redis.call('get', KEYS[1])\nreturn {x, 1}",
+    )
+    .expect("a file");
+    let name = script.to_str().expect("UTF-8");
+    let words = ["--ldb", "--eval", name, "k1"];
+    let (out, err, code) = ours(server.port(), &words, b"step\nprint x\ncontinue\n");
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    for line in [
+        "-> 2   return {x, 1}",
+        "<value> \"v1\"",
+        "1) \"v1\"",
+        "(Lua debugging session ended -- dataset changes rolled back)",
+    ] {
+        assert!(out.contains(line), "{line} in {out}");
+    }
+}
+
+#[test]
+fn a_replica_prints_what_it_gets() {
+    use std::io::{BufRead, BufReader};
+    let server = Daemon::start(&["--repl-diskless-sync-delay", "0"]);
+    let mut child = Command::new(daemon::russet())
+        .args(["cli", "-p", &server.port().to_string(), "--replica"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("russet cli");
+    let mut notes = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let is_streaming = notes.any(|line| line.expect("UTF-8").ends_with("commands from master."));
+    assert!(is_streaming);
+    server.connect().ask("SET a b");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let is_there = lines.any(|line| {
+        line.expect("UTF-8")
+            .eq_ignore_ascii_case("\"set\",\"a\",\"b\"")
+    });
+    assert!(is_there);
+    child.kill().expect("it runs until it is stopped");
+    child.wait().expect("it ends");
 }

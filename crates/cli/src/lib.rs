@@ -7,14 +7,17 @@
 //!     session    a command: sent, redirected, printed
 //!     print      a reply as text, byte for byte redis-cli's
 //!     words      lines into words, bytes into quoted text
+//!     interrupt  Ctrl-C at a prompt
 //!     prompt     a terminal's lines: history, completion, hints, `help`
-//!     modes      --scan, --pipe, --rdb, --latency, --stat, --bigkeys
+//!     modes      --scan, --pipe, --rdb, --latency, --stat, --bigkeys and more
+//!     cluster    --cluster: commands for a whole cluster
 //!
 //! The client uses only the server's commands, so it works with Redis and Valkey as well.
 #![warn(missing_docs)]
 
 mod cluster;
 mod docs;
+mod interrupt;
 mod link;
 mod modes;
 mod options;
@@ -27,6 +30,7 @@ use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
+use modes::Measure;
 use options::{Mode, Options};
 use print::Form;
 use session::Session;
@@ -65,7 +69,15 @@ Modes
   --rdb FILE, --functions-rdb FILE     save a snapshot; - is standard output
   --latency, --latency-history [-i SECONDS]
   --stat [-i SECONDS]
-  --bigkeys [--pattern GLOB] [-i SECONDS]
+  --bigkeys, --memkeys, --memkeys-samples N   the largest keys by elements, by memory
+  --keystats, --keystats-samples N [--top N] [--cursor N]   both, with distributions
+  --hotkeys                            the keys used most, if the policy is LFU
+                                       each with [--pattern GLOB] [--count N] [-i SECONDS]
+  --replica                            print the commands that replicas get
+  --lru-test KEYS                      a load on a cache
+  --intrinsic-latency SECONDS          of this machine
+  --eval FILE --ldb, --ldb-sync-mode   run the script in the debugger
+  --cluster COMMAND ...                manage a cluster; --cluster help lists the commands
 
 russet cli refuses other options of redis-cli, and names an alternative.
 ";
@@ -127,7 +139,8 @@ fn dispatch(options: Options, version: &str) -> io::Result<u8> {
         }
         Mode::Commands if options.words.is_empty() => lines(options, form),
         Mode::Commands => Session::new(options, form, false).run_arguments(),
-        Mode::Eval(file) => eval(options, form, &file),
+        Mode::Eval(file) if !options.debugs => eval(options, form, &file),
+        Mode::Intrinsic(limit) => Ok(modes::intrinsic_latency(limit)),
         Mode::Cluster => Ok(cluster::run(&options, &options.cluster, form)),
         mode => Ok(in_mode(options, form, &mode)),
     }
@@ -150,8 +163,16 @@ fn in_mode(options: Options, form: Form, mode: &Mode) -> u8 {
         Mode::Latency => modes::latency(link, &options, form, false),
         Mode::LatencyHistory => modes::latency(link, &options, form, true),
         Mode::Stat => modes::stat(link, &options),
-        Mode::BigKeys => modes::big_keys(link, &options),
-        Mode::Commands | Mode::Cluster | Mode::Eval(_) | Mode::Help | Mode::Version => Ok(0),
+        Mode::BigKeys => modes::big_keys(link, &options, Measure::Length),
+        &Mode::MemoryKeys { samples } => {
+            modes::big_keys(link, &options, Measure::Memory { samples })
+        }
+        &Mode::KeyStats { samples } => modes::key_stats(link, &options, samples),
+        Mode::HotKeys => modes::hot_keys(link, &options),
+        &Mode::LruTest(keys) => modes::lru_test(link, keys),
+        Mode::Replica => modes::replica(link, &options),
+        Mode::Eval(file) => modes::debug(link, &options, file, options.is_debug_sync),
+        Mode::Commands | Mode::Cluster | Mode::Intrinsic(_) | Mode::Help | Mode::Version => Ok(0),
     };
     result.unwrap_or_else(|why| {
         eprintln!("{why}");
@@ -169,7 +190,12 @@ fn eval(mut options: Options, form: Form, file: &Path) -> io::Result<u8> {
             return Ok(1);
         }
     };
-    let given = std::mem::take(&mut options.words);
+    options.words = eval_words(script, &options.words);
+    Session::new(options, form, false).run_arguments()
+}
+
+/// EVAL of a script with its keys and, after a comma of its own, its arguments.
+fn eval_words(script: Vec<u8>, given: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let keys = given
         .iter()
         .position(|word| word == b",")
@@ -177,8 +203,7 @@ fn eval(mut options: Options, form: Form, file: &Path) -> io::Result<u8> {
     let mut words = vec![b"EVAL".to_vec(), script, keys.to_string().into_bytes()];
     words.extend(given[..keys].iter().cloned());
     words.extend(given.iter().skip(keys + 1).cloned());
-    options.words = words;
-    Session::new(options, form, false).run_arguments()
+    words
 }
 
 /// The commands of the standard input: at a prompt, or as lines without a prompt.

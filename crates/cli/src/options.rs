@@ -32,6 +32,19 @@ pub(crate) enum Mode {
     LatencyHistory,
     Stat,
     BigKeys,
+    /// `--memkeys`: how many elements of a key are measured; `None`: the server's default.
+    MemoryKeys {
+        samples: Option<u64>,
+    },
+    KeyStats {
+        samples: Option<u64>,
+    },
+    HotKeys,
+    /// `--intrinsic-latency`.
+    Intrinsic(Duration),
+    /// `--lru-test`: the number of keys.
+    LruTest(u64),
+    Replica,
     /// `--cluster`, with its own options.
     Cluster,
     /// A script's file. The words after the options are the script's keys, a comma, and its
@@ -109,6 +122,14 @@ pub(crate) struct Options {
     /// Zero: none.
     pub(crate) pipe_timeout: Duration,
     pub(crate) is_verbose: bool,
+    /// `--ldb`: the script of `--eval` runs in the debugger.
+    pub(crate) debugs: bool,
+    /// `--ldb-sync-mode`: in the server itself, whose changes stay.
+    pub(crate) is_debug_sync: bool,
+    /// Where `--keystats` begins.
+    pub(crate) cursor: u64,
+    /// Keys in the list of `--keystats`.
+    pub(crate) top: usize,
     pub(crate) cluster: ClusterOptions,
     pub(crate) mode: Mode,
     pub(crate) words: Vec<Vec<u8>>,
@@ -144,6 +165,10 @@ impl Default for Options {
             kind: None,
             pipe_timeout: Duration::from_secs(30),
             is_verbose: false,
+            debugs: false,
+            is_debug_sync: false,
+            cursor: 0,
+            top: 10,
             cluster: ClusterOptions::default(),
             mode: Mode::Commands,
             words: Vec::new(),
@@ -153,40 +178,8 @@ impl Default for Options {
 
 /// Options of redis-cli that are missing here, with what serves instead.
 const MISSING: &[(&str, &str)] = &[
-    (
-        "--hotkeys",
-        "HOTKEYS START and HOTKEYS GET measure them in the server",
-    ),
-    ("--memkeys", "PREFIXSTATS and MEMORY USAGE have exact sizes"),
-    (
-        "--memkeys-samples",
-        "PREFIXSTATS and MEMORY USAGE have exact sizes",
-    ),
-    (
-        "--keystats",
-        "INFO keysizes and PREFIXSTATS have exact figures",
-    ),
-    (
-        "--keystats-samples",
-        "INFO keysizes and PREFIXSTATS have exact figures",
-    ),
-    ("--replica", "russet tail prints the stream of effects"),
-    ("--slave", "russet tail prints the stream of effects"),
-    (
-        "--ldb",
-        "the server has SCRIPT DEBUG; the client for it is redis-cli of Redis",
-    ),
-    (
-        "--ldb-sync-mode",
-        "the server has SCRIPT DEBUG; the client for it is redis-cli of Redis",
-    ),
     ("--latency-dist", "LATENCY HISTOGRAM has the distribution"),
     ("--latency-percentiles", "INFO latencystats has percentiles"),
-    (
-        "--intrinsic-latency",
-        "it measures the machine, not a server",
-    ),
-    ("--lru-test", "it is a load for tests"),
     ("--vset-recall", "it is a test of vector sets"),
     ("--tls-ciphers", "the server's list decides"),
     ("--tls-ciphersuites", "the server's list decides"),
@@ -220,6 +213,9 @@ impl Options {
             }
         });
         options.words = words.collect::<Result<_, _>>()?;
+        if options.debugs && !matches!(options.mode, Mode::Eval(_)) {
+            return Err("Options --ldb and --ldb-sync-mode require --eval.".to_owned());
+        }
         if options.asks_password {
             options.password = None;
         }
@@ -269,6 +265,20 @@ impl Options {
             "--quoted-pattern" => self.pattern = Some(unquote(&bytes).ok_or_else(wrong)?),
             "--type" => self.kind = Some(bytes),
             "--count" => self.count = Some(text.parse().map_err(|_| wrong())?),
+            "--memkeys-samples" => {
+                let samples = Some(text.parse().map_err(|_| wrong())?);
+                self.mode = Mode::MemoryKeys { samples };
+            }
+            "--keystats-samples" => {
+                let samples = Some(text.parse().map_err(|_| wrong())?);
+                self.mode = Mode::KeyStats { samples };
+            }
+            "--cursor" => self.cursor = text.parse().map_err(|_| wrong())?,
+            "--top" => self.top = text.parse().map_err(|_| wrong())?,
+            "--intrinsic-latency" => {
+                self.mode = Mode::Intrinsic(seconds(&text).ok_or_else(wrong)?);
+            }
+            "--lru-test" => self.mode = Mode::LruTest(text.parse().map_err(|_| wrong())?),
             "--pipe-timeout" => self.pipe_timeout = seconds(&text).ok_or_else(wrong)?,
             "--eval" => self.mode = Mode::Eval(value.into()),
             "--rdb" | "--functions-rdb" => {
@@ -314,6 +324,14 @@ impl Options {
             "--latency-history" => self.mode = Mode::LatencyHistory,
             "--stat" => self.mode = Mode::Stat,
             "--bigkeys" => self.mode = Mode::BigKeys,
+            "--memkeys" => self.mode = Mode::MemoryKeys { samples: None },
+            "--keystats" => self.mode = Mode::KeyStats { samples: None },
+            "--hotkeys" => self.mode = Mode::HotKeys,
+            "--replica" | "--slave" => self.mode = Mode::Replica,
+            "--ldb" | "--ldb-sync-mode" => {
+                self.debugs = true;
+                self.is_debug_sync |= option == "--ldb-sync-mode";
+            }
             "--tls" => drop(self.tls_options()),
             "--insecure" => self.tls_options().is_insecure = true,
             _ => return false,

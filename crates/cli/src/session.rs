@@ -3,7 +3,8 @@
 //!     words -> ask -> (-MOVED, -ASK: another connection) -> the reply's form -> standard output
 //!
 //! SUBSCRIBE and its kin, and MONITOR, have no end of replies: they are printed as they come, until
-//! the process is interrupted or the server closes. At a prompt a lost connection is made again
+//! the process is interrupted or the server closes; at a prompt Ctrl-C ends them, with their
+//! connection, and the prompt comes back. At a prompt a lost connection is made again
 //! once for a command, but not within a transaction, which is gone with it.
 
 use std::io::{self, Read, Write};
@@ -12,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use russet_resp::ReplyValue;
 
-use crate::link::{Failure, Link, reason_of};
+use crate::interrupt::Interrupt;
+use crate::link::{FOREVER, Failure, Link, reason_of};
 use crate::options::{FromInput, Options, Protocol};
 use crate::print::{self, Form};
 
@@ -39,6 +41,9 @@ const REDIRECTS_MAX: usize = 16;
 /// A reply later than this has its time printed, at a prompt.
 const SLOW: Duration = Duration::from_millis(500);
 
+/// Between two looks at the keyboard.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// The end of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -59,6 +64,8 @@ pub(crate) struct Session {
     is_prompted: bool,
     /// After MULTI, before EXEC or DISCARD.
     pub(crate) is_in_transaction: bool,
+    /// Of a prompt, once it is needed.
+    interrupt: Option<Interrupt>,
 }
 
 fn is(word: &[u8], name: &str) -> bool {
@@ -91,6 +98,7 @@ impl Session {
             link: None,
             is_prompted,
             is_in_transaction: false,
+            interrupt: None,
         }
     }
 
@@ -254,22 +262,51 @@ impl Session {
         }
     }
 
-    /// Prints values as they come. Subscriptions end this when all are gone.
+    /// Prints values as they come, until the connection or, at a prompt, the user ends that.
     fn follow(&mut self, words: &[Vec<u8>]) -> io::Result<Outcome> {
+        if self.is_prompted && self.interrupt.is_none() {
+            self.interrupt = Some(Interrupt::register()?);
+        }
         let link = self.link.as_mut().expect("the caller made it");
         if let Err(why) = link.send(words) {
             eprintln!("Error: {}", reason_of(&why));
             self.link = None;
             return Ok(Outcome::Unreachable);
         }
-        if self.is_prompted && subscribes(words) && self.form == Form::Terminal {
+        if self.is_prompted && self.form == Form::Terminal {
             println!("Reading messages... (press Ctrl-C to quit)");
         }
+        if let Some(interrupt) = &self.interrupt {
+            interrupt.begin();
+        }
+        let outcome = self.follow_values(words);
+        if let Some(interrupt) = &self.interrupt {
+            interrupt.end();
+        }
+        outcome
+    }
+
+    fn follow_values(&mut self, words: &[Vec<u8>]) -> io::Result<Outcome> {
+        let limit = match self.interrupt {
+            Some(_) => LOOK,
+            None => FOREVER,
+        };
         let mut is_first = true;
         loop {
-            let link = self.link.as_mut().expect("as above");
-            let value = match link.next() {
+            let is_pressed = self.interrupt.as_ref().is_some_and(Interrupt::is_pressed);
+            if is_pressed {
+                println!();
+                // Whatever follows on this connection belongs to the command that has ended.
+                self.link = None;
+                if let Err(why) = self.link() {
+                    eprintln!("{why}");
+                }
+                return Ok(Outcome::Replied);
+            }
+            let link = self.link.as_mut().expect("the caller made it");
+            let value = match link.next_within(limit) {
                 Ok(value) => value,
+                Err(why) if why.kind() == io::ErrorKind::TimedOut => continue,
                 Err(why) => {
                     eprintln!("Error: {}", reason_of(&why));
                     self.link = None;

@@ -113,18 +113,17 @@ fn join(members: &mut Members, made: &CreationPlan) -> Outcome {
         let _ = ask(&mut member.link, &["CLUSTER", "SET-CONFIG-EPOCH", &epoch]);
     }
     info(">>> Sending CLUSTER MEET messages to join the cluster\n");
-    let (host, port) = {
-        let first = &members.list[0].node;
-        (first.host.clone(), first.port.to_string())
-    };
+    let place = members.list[0].node.meeting_place();
+    let mut meet = vec!["CLUSTER", "MEET"];
+    meet.extend(place.iter().map(String::as_str));
     for member in &mut members.list[1..] {
-        if let Err(why) = ask(&mut member.link, &["CLUSTER", "MEET", &host, &port]) {
+        if let Err(why) = ask(&mut member.link, &meet) {
             error("Failed to send CLUSTER MEET command.\n");
             return member.refuse(&why);
         }
     }
     thread::sleep(BEGIN);
-    members.wait_for_join();
+    members.wait_for_join(true);
     for &(at, primary) in &made.replicas {
         let id = members.list[primary].node.id.clone();
         replicate(&mut members.list[at], &id)?;

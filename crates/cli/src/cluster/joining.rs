@@ -56,12 +56,14 @@ pub(super) fn add(login: &Options, options: &ClusterOptions) -> Outcome {
     info(&format!(
         ">>> Send CLUSTER MEET to node {address} to make it join the cluster.\n"
     ));
-    let (host, port) = (known.0, known.1.to_string());
-    member.demand(&["CLUSTER", "MEET", &host, &port])?;
+    let place = members.list[0].node.meeting_place();
+    let mut meet = vec!["CLUSTER", "MEET"];
+    meet.extend(place.iter().map(String::as_str));
+    member.demand(&meet)?;
     if let Some(at) = primary {
         thread::sleep(Duration::from_secs(1));
         members.list.push(member);
-        members.wait_for_join();
+        members.wait_for_join(false);
         let node = &members.list[at].node;
         let (id, address) = (node.id.clone(), node.address());
         info(&format!(">>> Configure node as replica of {address}.\n"));

@@ -273,11 +273,13 @@ impl Members {
         })
     }
 
-    /// Waits, a second at a time, until all nodes know each other.
-    pub(super) fn wait_for_join(&mut self) {
+    /// Waits, a second at a time, until all nodes have the same owners of slots. `is_new`: and until
+    /// each knows each other; in an old cluster, a node that was removed stays forgotten for a
+    /// minute.
+    pub(super) fn wait_for_join(&mut self, is_new: bool) {
         print("Waiting for the cluster to join\n");
         let mut waited = 0;
-        while !self.agree() || !self.know_each_other() {
+        while !self.agree() || (is_new && !self.know_each_other()) {
             print(".");
             thread::sleep(Duration::from_secs(1));
             waited += 1;

@@ -98,6 +98,15 @@ impl Node {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// The words after CLUSTER MEET: the bus port only if it is not the usual one.
+    pub(super) fn meeting_place(&self) -> Vec<String> {
+        let mut words = vec![self.host.clone(), self.port.to_string()];
+        if self.bus_port != 0 && u32::from(self.bus_port) != u32::from(self.port) + 10_000 {
+            words.push(self.bus_port.to_string());
+        }
+        words
+    }
+
     /// The node in the list of a check: a line, its slots, its primary or its replicas, each line
     /// after `indent` spaces. `is_planned`: a replica to come, which has no line of slots.
     pub(super) fn description(&self, indent: usize, is_planned: bool) -> String {
@@ -177,9 +186,10 @@ mod tests {
         assert_eq!(node.migrating, [(9, "bb".to_owned())]);
         assert_eq!(node.importing, [(10, "cc".to_owned())]);
         assert_eq!((node.epoch, node.bus_port), (3, 17000));
+        assert_eq!(node.meeting_place(), ["10.0.0.1", "7000"]);
         let replica = Node::parse("bb ::1:7@1 slave,fail aa 0 0 3 disconnected", "").expect("one");
         assert!(replica.is_replica() && replica.has("fail") && !replica.is_connected);
-        assert_eq!(replica.host, "::1");
+        assert_eq!(replica.meeting_place(), ["::1", "7", "1"]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! `--bigkeys`: the key with the most elements of each type, by SCAN, TYPE and the type's length.
+//! `--memkeys`: the key with the most memory of each type, by MEMORY USAGE instead.
 //!
 //! Two requests a key, sent a page at a time. The report counts keys and elements by type; types
 //! that have no length (of modules) are counted alone.
@@ -12,6 +13,15 @@ use super::{ErrorLine, ask, ended, text_of};
 use crate::link::Link;
 use crate::options::Options;
 use crate::words::quote;
+
+/// What a key is measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// Elements, or bytes of a string.
+    Length,
+    /// Bytes of memory, estimated by so many elements: zero is all, `None` is the server's default.
+    Memory { samples: Option<u64> },
+}
 
 /// Figures of the keys of a type.
 #[derive(Debug)]
@@ -27,7 +37,7 @@ struct Kind {
 }
 
 /// In the order of the report.
-const KINDS: &[(&str, &str, &str)] = &[
+pub(super) const KINDS: &[(&str, &str, &str)] = &[
     ("list", "LLEN", "items"),
     ("hash", "HLEN", "fields"),
     ("stream", "XLEN", "entries"),
@@ -54,11 +64,16 @@ impl Kind {
         KINDS.iter().map(kind).collect()
     }
 
-    fn other(name: String) -> Kind {
+    fn other(name: String, measure: Measure) -> Kind {
+        let unit = if measure == Measure::Length {
+            "?"
+        } else {
+            "bytes"
+        };
         Kind {
             name,
             length: None,
-            unit: "?",
+            unit,
             keys: 0,
             elements: 0,
             biggest: None,
@@ -66,13 +81,13 @@ impl Kind {
     }
 }
 
-fn quoted(key: &[u8]) -> String {
+pub(super) fn quoted(key: &[u8]) -> String {
     let mut text = Vec::new();
     quote(&mut text, key);
     text_of(&text)
 }
 
-fn share(part: u64, all: u64) -> f64 {
+pub(super) fn share(part: u64, all: u64) -> f64 {
     if all == 0 {
         0.0
     } else {
@@ -81,7 +96,11 @@ fn share(part: u64, all: u64) -> f64 {
 }
 
 /// Walks all keys, and prints each new largest key and the report.
-pub(crate) fn big_keys(link: &mut Link, options: &Options) -> Result<u8, ErrorLine> {
+pub(crate) fn big_keys(
+    link: &mut Link,
+    options: &Options,
+    measure: Measure,
+) -> Result<u8, ErrorLine> {
     println!("\n# Scanning the entire keyspace to find biggest keys as well as");
     println!("# average sizes per key type.  You can use -i 0.1 to sleep 0.1 sec");
     println!("# per 100 SCAN commands (not usually needed).\n");
@@ -90,6 +109,9 @@ pub(crate) fn big_keys(link: &mut Link, options: &Options) -> Result<u8, ErrorLi
         other => return Err(format!("DBSIZE replied {other:?}")),
     };
     let mut kinds = Kind::all();
+    if measure != Measure::Length {
+        kinds.iter_mut().for_each(|kind| kind.unit = "bytes");
+    }
     let (mut sampled, mut name_bytes) = (0, 0);
     let (mut cursor, mut pages) = (b"0".to_vec(), 0_u64);
     loop {
@@ -102,7 +124,7 @@ pub(crate) fn big_keys(link: &mut Link, options: &Options) -> Result<u8, ErrorLi
             })
             .collect();
         let percent = 100.0 * share(sampled, all.max(sampled));
-        for (key, kind, length) in measured(link, keys, &mut kinds)? {
+        for (key, kind, length) in measured(link, keys, &mut kinds, measure)? {
             sampled += 1;
             name_bytes += key.len() as u64;
             let kind = &mut kinds[kind];
@@ -136,6 +158,7 @@ fn measured(
     link: &mut Link,
     keys: Vec<Vec<u8>>,
     kinds: &mut Vec<Kind>,
+    measure: Measure,
 ) -> Result<Vec<(Vec<u8>, usize, u64)>, ErrorLine> {
     for key in &keys {
         link.send(&[b"TYPE", key.as_slice()]).map_err(ended)?;
@@ -152,23 +175,35 @@ fn measured(
         }
         let at = kinds.iter().position(|kind| kind.name == name);
         let at = at.unwrap_or_else(|| {
-            kinds.push(Kind::other(name));
+            kinds.push(Kind::other(name, measure));
             kinds.len() - 1
         });
         typed.push((key, at));
     }
     for (key, at) in &typed {
-        if let Some(command) = kinds[*at].length {
-            link.send(&[command.as_bytes(), key]).map_err(ended)?;
+        match measure {
+            Measure::Memory { samples } => {
+                let samples = samples.map(|samples| samples.to_string());
+                let mut words: Vec<&[u8]> = vec![b"MEMORY", b"USAGE", key];
+                if let Some(samples) = &samples {
+                    words.extend([&b"SAMPLES"[..], samples.as_bytes()]);
+                }
+                link.send(&words).map_err(ended)?;
+            }
+            Measure::Length => {
+                if let Some(command) = kinds[*at].length {
+                    link.send(&[command.as_bytes(), key]).map_err(ended)?;
+                }
+            }
         }
     }
     let mut all = Vec::new();
     for (key, at) in typed {
         let length = match kinds[at].length {
-            None => 0,
-            Some(_) => match link.next().map_err(ended)? {
+            None if measure == Measure::Length => 0,
+            _ => match link.next().map_err(ended)? {
                 ReplyValue::Integer(n) => n.unsigned_abs(),
-                // Replaced meanwhile by a key of another type.
+                // Deleted meanwhile, or replaced by a key of another type.
                 _ => continue,
             },
         };

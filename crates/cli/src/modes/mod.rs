@@ -3,21 +3,37 @@
 //!     scan       --scan: names of keys        bigkeys    --bigkeys: the largest of each type
 //!     pipe       --pipe: requests as they are rdb        --rdb, --functions-rdb: a snapshot
 //!     latency    --latency, --latency-history stat       --stat: a line of figures a second
+//!     bigkeys    also --memkeys: by memory    keystats   --keystats: memory and length of all keys
+//!     hotkeys    --hotkeys: the most used     lru_test   --lru-test: a cache under load
+//!     replica    --replica: the stream        intrinsic  --intrinsic-latency: of this machine
+//!     debug      --ldb: a script step by step
 //!
 //! Each mode prints as redis-cli does and returns the exit status. A failure that ends a mode is an
 //! error with the line to print.
 
 mod bigkeys;
+mod debug;
+mod hotkeys;
+mod intrinsic;
+mod keystats;
 mod latency;
+mod lru_test;
 mod pipe;
 mod rdb;
+mod replica;
 mod scan;
 mod stat;
 
-pub(crate) use bigkeys::big_keys;
+pub(crate) use bigkeys::{Measure, big_keys};
+pub(crate) use debug::debug;
+pub(crate) use hotkeys::hot_keys;
+pub(crate) use intrinsic::intrinsic_latency;
+pub(crate) use keystats::key_stats;
 pub(crate) use latency::latency;
+pub(crate) use lru_test::lru_test;
 pub(crate) use pipe::pipe;
 pub(crate) use rdb::{rdb, snapshot};
+pub(crate) use replica::replica;
 pub(crate) use scan::scan;
 pub(crate) use stat::stat;
 

@@ -68,39 +68,73 @@ fn into_file(link: &mut Link, file: &Path) -> Result<u64, ErrorLine> {
     bytes.inspect_err(|_| drop(std::fs::remove_file(&part)))
 }
 
-/// Asks for the snapshot, and writes it. Its length.
-fn receive(link: &mut Link, out: &mut impl Write, name: &str) -> Result<u64, ErrorLine> {
+/// Where a snapshot ends.
+pub(super) enum Head {
+    /// After this many bytes.
+    Length(u64),
+    /// Before this mark.
+    Mark(Vec<u8>),
+}
+
+/// Asks for the snapshot: its end.
+pub(super) fn head(link: &mut Link) -> Result<Head, ErrorLine> {
     link.send(&["SYNC"]).map_err(ended)?;
     let head = header(link)?;
-    let failed = |why: io::Error| format!("Error writing data to file: {why}");
     if let Some(mark) = head.strip_prefix(b"$EOF:") {
-        eprintln!(
-            "SYNC sent to master, writing bytes of bulk transfer until EOF marker to '{name}'"
-        );
         if mark.len() != MARK {
             return Err("the end mark has a wrong length".to_owned());
         }
-        let mut written = 0;
-        loop {
-            let have = link.raw().unread();
-            if have.ends_with(mark) {
-                let rest = &have[..have.len() - MARK];
-                out.write_all(rest).map_err(failed)?;
-                return Ok(written + rest.len() as u64);
-            }
-            // The mark may have come in part.
-            let sure = have.len().saturating_sub(MARK);
-            out.write_all(&have[..sure]).map_err(failed)?;
-            have.drain(..sure);
-            written += sure as u64;
-            link.raw().more(FOREVER).map_err(ended)?;
-        }
+        return Ok(Head::Mark(mark.to_vec()));
     }
     let length = head
         .strip_prefix(b"$")
         .and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
-    let length: u64 = length.ok_or_else(|| format!("SYNC replied {}", text_of(&head)))?;
-    eprintln!("SYNC sent to master, writing {length} bytes to '{name}'");
+    let length = length.ok_or_else(|| format!("SYNC replied {}", text_of(&head)))?;
+    Ok(Head::Length(length))
+}
+
+/// Reads a snapshot, and forgets it. Its length.
+pub(super) fn discard(link: &mut Link, head: Head) -> Result<u64, ErrorLine> {
+    copy(link, head, &mut io::sink())
+}
+
+/// Asks for the snapshot, and writes it. Its length.
+fn receive(link: &mut Link, out: &mut impl Write, name: &str) -> Result<u64, ErrorLine> {
+    let head = head(link)?;
+    match &head {
+        Head::Mark(_) => eprintln!(
+            "SYNC sent to master, writing bytes of bulk transfer until EOF marker to '{name}'"
+        ),
+        Head::Length(length) => {
+            eprintln!("SYNC sent to master, writing {length} bytes to '{name}'");
+        }
+    }
+    copy(link, head, out)
+}
+
+fn copy(link: &mut Link, head: Head, out: &mut impl Write) -> Result<u64, ErrorLine> {
+    let failed = |why: io::Error| format!("Error writing data to file: {why}");
+    let length = match head {
+        Head::Length(length) => length,
+        Head::Mark(mark) => {
+            let mut written = 0;
+            loop {
+                let have = link.raw().unread();
+                // What a primary sends after the mark stays for the caller.
+                if let Some(end) = have.windows(MARK).position(|bytes| bytes == mark) {
+                    out.write_all(&have[..end]).map_err(failed)?;
+                    have.drain(..end + MARK);
+                    return Ok(written + end as u64);
+                }
+                // The mark may have come in part.
+                let sure = have.len().saturating_sub(MARK - 1);
+                out.write_all(&have[..sure]).map_err(failed)?;
+                have.drain(..sure);
+                written += sure as u64;
+                link.raw().more(FOREVER).map_err(ended)?;
+            }
+        }
+    };
     let mut left = length;
     loop {
         let have = link.raw().unread();

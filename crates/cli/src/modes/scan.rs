@@ -39,6 +39,20 @@ pub(super) fn page(
     }
 }
 
+/// A page of keys: the cursor of the next page, and the names alone.
+pub(super) fn page_from(
+    link: &mut Link,
+    options: &Options,
+    cursor: &[u8],
+) -> Result<(Vec<u8>, Vec<Vec<u8>>), ErrorLine> {
+    let (next, values) = page(link, options, cursor)?;
+    let names = values.into_iter().filter_map(|value| match value {
+        ReplyValue::Bulk(key) => Some(key),
+        _ => None,
+    });
+    Ok((next, names.collect()))
+}
+
 /// Prints all names.
 pub(crate) fn scan(link: &mut Link, options: &Options, form: Form) -> Result<u8, ErrorLine> {
     let mut cursor = b"0".to_vec();
