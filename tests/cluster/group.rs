@@ -169,7 +169,7 @@ impl Group {
     /// Starts nodes that know nothing of each other; `None` if a program that `what` needs is
     /// missing.
     #[track_caller]
-    fn start(what: &str, kinds: &[Kind], more: &[&str]) -> Option<Group> {
+    pub fn start(what: &str, kinds: &[Kind], more: &[&str]) -> Option<Group> {
         let cli = redis_cli(what)?;
         for kind in kinds {
             if let Kind::Peer(peer) = kind {

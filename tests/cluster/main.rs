@@ -9,6 +9,7 @@
 //! | `life` | join, fail over, restart, add and delete nodes |
 //! | `moving` | slots move while clients write |
 //! | `slots` | slots move at once, in both ways, also from and to Redis 8.10 and Valkey 9.1 |
+//! | `orders` | `russet cli --cluster` beside redis-cli |
 //! | `mixed` | the same with nodes of Redis 8.0, Redis 8.10 and Valkey 9.1 |
 //! | `copies` | full copies: how others see the replica meanwhile, the facts of the cluster |
 //! | `writers` | clients that write meanwhile, and the writes that must not be lost |
@@ -36,6 +37,7 @@ mod last_slot;
 mod life;
 mod mixed;
 mod moving;
+mod orders;
 mod promoted;
 mod roles;
 mod search;
