@@ -14,6 +14,7 @@ use super::super::{
     AnyRef, Blessings, Cause, Class, Database, DbIndex, Effects, Expiry, KeyHash, KeyView,
     Keyspace, NewValue, Place, Ref, RefMut, Str,
 };
+use russet_base::memory::pin::PIN_MIN;
 use russet_command::CommandError;
 use russet_config::Dialect;
 use russet_resp::Reply;
@@ -361,10 +362,13 @@ impl<'a> Db<'a> {
         let Some(found) = self.find_to_read(key) else {
             return Ok(false);
         };
-        let text = found.entry.string().ok_or(CommandError::WrongType)?;
-        match found.entry.pin_string() {
-            Some(pinned) => reply.bulk_pinned(pinned),
-            None => text.reply(reply)?,
+        match found.entry.string() {
+            Some(Str::Bytes(text)) if text.len() < PIN_MIN => reply.bulk(text),
+            Some(text) => match found.entry.pin_string() {
+                Some(pinned) => reply.bulk_pinned(pinned),
+                None => text.reply(reply)?,
+            },
+            None => return Err(CommandError::WrongType),
         }
         Ok(true)
     }

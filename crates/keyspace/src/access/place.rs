@@ -140,13 +140,18 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
     /// [`CommandError::DamagedValue`]
     #[inline]
     pub fn unpack(&mut self) -> Result<(), CommandError> {
-        match &mut self.found {
-            Some(found) if found.entry.is_packed() => {
-                found.entry = self.db.database_mut().unpack(self.hash, *found)?;
-                Ok(())
-            }
+        match self.found {
+            Some(found) if found.entry.is_packed() => self.unpack_found(found),
             _ => Ok(()),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unpack_found(&mut self, mut found: FoundKey) -> Result<(), CommandError> {
+        found.entry = self.db.database_mut().unpack(self.hash, found)?;
+        self.found = Some(found);
+        Ok(())
     }
 
     /// The bytes of the existing string, or of a new string, extended with zeros to at least `len`;

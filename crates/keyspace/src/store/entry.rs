@@ -474,7 +474,8 @@ impl Entry {
     }
 
     /// The string, or `None` for a container.
-    #[inline]
+    // Always inlined, because callers match at once on what this match finds.
+    #[inline(always)]
     pub fn string<'a>(self) -> Option<Str<'a>> {
         let at = self.value_at();
         match self.encoding() {
@@ -490,9 +491,17 @@ impl Entry {
                     std::slice::from_raw_parts(block as *const u8, len)
                 }))
             }
-            Encoding::Packed => Some(Str::Packed(self.packed_text(at))),
-            _ => None,
+            _ => self.packed_string(),
         }
+    }
+
+    /// As [`Entry::string`], of an entry that holds no plain string. Apart from it, because a
+    /// string that is not packed should pay nothing for those that are.
+    #[cold]
+    #[inline(never)]
+    fn packed_string<'a>(self) -> Option<Str<'a>> {
+        self.is_packed()
+            .then(|| Str::Packed(self.packed_text(self.value_at())))
     }
 
     /// The bytes of a string that is not an integer, for changes that keep the length.
@@ -580,8 +589,7 @@ impl Entry {
     pub fn replace(self, expiry: Option<i64>, value: NewValue<'_>) -> Entry {
         let key = self.key();
         let (old, new) = (self.size(), Entry::size_for(key, expiry.is_some(), &value));
-        let apart = self.block_apart();
-        self.discount_packed();
+        let apart = self.give_up_block();
         let fits = alloc::good_size(old) == alloc::good_size(new);
         let entry = if fits && expiry.is_some() == self.has_expiry() {
             if let Some(when) = expiry {
@@ -815,18 +823,26 @@ impl Entry {
         })
     }
 
-    /// The entry no longer holds its packed text, if it has one (invariant 4).
+    /// The block outside the entry, for a caller that frees the value or replaces it: the
+    /// dictionary of a packed text counts the entry no longer (invariant 4).
     #[inline]
-    fn discount_packed(self) {
+    fn give_up_block(self) -> Option<(NonNull<u8>, usize)> {
         if self.is_packed() {
-            self.packed_text(self.value_at()).discount();
+            return self.give_up_packed();
         }
+        self.raw_block()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_up_packed(self) -> Option<(NonNull<u8>, usize)> {
+        self.packed_text(self.value_at()).discount();
+        self.block_apart()
     }
 
     /// Frees the entry and a string's block; a container must have been taken out before.
     pub fn free(self) {
-        let apart = self.block_apart();
-        self.discount_packed();
+        let apart = self.give_up_block();
         let size = self.size();
         // SAFETY: the database has dropped every word that named this entry.
         unsafe { alloc::free(self.0, size) };
