@@ -2,7 +2,7 @@
 
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use russet_keyspace::{Class, NewValue, Str};
+use russet_keyspace::{Class, NewValue, Place};
 use russet_server::{Call, CommandResult, Spec};
 
 const COUNTER: Spec = Spec {
@@ -63,14 +63,22 @@ fn decrby(call: &mut Call<'_>) -> CommandResult {
     add(call, by)
 }
 
+/// The integer that a counter begins with, if it is not stored as one.
+#[inline(never)]
+fn integer_of(place: &Place<'_, '_, '_>) -> Result<i64, CommandError> {
+    match place.string()? {
+        None => Ok(0),
+        Some(text) => text.to_int()?.ok_or(CommandError::NotAnInteger),
+    }
+}
+
 #[inline]
 fn add(call: &mut Call<'_>, by: i64) -> CommandResult {
     let key = call.args.at(1);
     let mut place = call.db.place(key);
-    let old = match place.string()? {
-        None => 0,
-        Some(Str::Int(n)) => n,
-        Some(text) => text.to_int()?.ok_or(CommandError::NotAnInteger)?,
+    let old = match place.int() {
+        Some(n) => n,
+        None => integer_of(&place)?,
     };
     let new = old.checked_add(by).ok_or(CommandError::IncrOverflow)?;
     if !place.set_int(new) {

@@ -56,6 +56,12 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         }
     }
 
+    /// The value, if it is stored as an integer: what counters mostly meet.
+    #[inline]
+    pub fn int(&self) -> Option<i64> {
+        self.found.and_then(|found| found.entry.int())
+    }
+
     /// The expiry of the key, if it is there and expires, Unix milliseconds.
     #[inline]
     pub fn expiry(&self) -> Option<i64> {

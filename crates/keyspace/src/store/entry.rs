@@ -504,6 +504,12 @@ impl Entry {
             .then(|| Str::Packed(self.packed_text(self.value_at())))
     }
 
+    /// The value, if it is stored as an integer.
+    #[inline]
+    pub fn int(self) -> Option<i64> {
+        (self.encoding() == Encoding::Int).then(|| self.u64_at(self.value_at()) as i64)
+    }
+
     /// The bytes of a string that is not an integer, for changes that keep the length.
     pub(crate) fn string_mut<'a>(self) -> Option<&'a mut [u8]> {
         self.unshare();
