@@ -30,6 +30,7 @@
 //! | `operate` | the steps of docs/operate.md |
 //! | `operator` | the tools that query a running server |
 //! | `operator_group` | the doctor beside Sentinels |
+//! | `packing` | cold strings packed in memory |
 //! | `path_hash` | path hashes: files of both dialects, the log, replicas |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, exchanged with other servers |
@@ -94,6 +95,7 @@ mod newer;
 mod operate;
 mod operator;
 mod operator_group;
+mod packing;
 mod path_hash;
 mod process;
 mod rdb;

@@ -56,6 +56,9 @@ choices! {
         "debug" Debug, "verbose" Verbose, "notice" Notice, "warning" Warning, "nothing" Nothing
     }
 
+    /// `compress-values`: whether cold strings are packed in memory.
+    CompressValues { "no" No, "auto" Auto, "yes" Yes }
+
     /// `snapshot-method`: background saves run on the loop between ticks or in a forked child.
     SnapshotMethod { "auto" Auto, "loop" Loop, "fork" Fork }
 

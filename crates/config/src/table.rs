@@ -948,6 +948,18 @@ directives! {
         "audit-on-full", choice, [], Works;
     active_defrag_idle: bool = true =>
         "active-defrag-idle", flag, [], Works;
+    compress_values: CompressValues = CompressValues::No =>
+        "compress-values", choice, [], Works;
+    compress_start_percent: u32 = 75 =>
+        "compress-start-percent", number(1, 100), [], Works;
+    compress_idle_seconds: u32 = 300 =>
+        "compress-idle-seconds", number(0, 1_000_000), [], Works;
+    compress_cpu_percent: u32 = 5 =>
+        "compress-cpu-percent", number(1, 100), [], Works;
+    compress_min_bytes: u64 = 128 =>
+        "compress-min-bytes", memory(64, 16 * MB as i128), [], Works;
+    compress_max_bytes: u64 = 256 << 10 =>
+        "compress-max-bytes", memory(64, 16 * MB as i128), [], Works;
     busy_poll_usec: u32 = 10 =>
         "busy-poll-usec", number(0, 100), [], Works;
     event_coalesce_usec: u32 = 100 =>
@@ -1046,7 +1058,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and this
-    /// many hidden names; this table adds fifty-four of its own, the names of metrics, Valkey's six
+    /// many hidden names; this table adds sixty of its own, the names of metrics, Valkey's six
     /// of the command logs, and its other names and eight hidden names; then the names of Redis 8.2
     /// to 8.10 and Valkey 9.2, one of Redis 8.12, eight of Redis's module of filters, ten of that
     /// of time series, nineteen of that of indexes.
@@ -1058,7 +1070,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 54 + 44 + 41 + 1 + 8 + 10 + 19);
+        assert_eq!(shown, 203 + 60 + 44 + 41 + 1 + 8 + 10 + 19);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

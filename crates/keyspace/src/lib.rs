@@ -219,6 +219,7 @@ pub use listeners::journal::{Change, ChangeKind, Journal, subkeys};
 pub use listeners::unconfirmed::UnconfirmedKeys;
 pub use listeners::waiting::{ReadyKey, WaitingClients};
 pub use listeners::watch::{WatchList, Watchers};
+pub use passes::cold::{ColdBatch, ColdRule, ColdWalk};
 pub use passes::defrag::Walk;
 pub(crate) use passes::lazyfree::LazyFree;
 pub use passes::lazyfree::{Cause, FEW, LazyfreeCauses, LongestRemovals};
@@ -233,7 +234,7 @@ pub use store::database::Database;
 pub use store::dictionaries::{PackDictionary, damaged_frames};
 pub use store::key_hash::KeyHash;
 pub(crate) use store::key_hash::KeyHasher;
-pub use store::packed::PackedText;
+pub use store::packed::{PackedText, Packer};
 pub use store::prefixes::{PrefixFigures, PrefixRule};
 pub use store::sizes::KeySizes;
 

@@ -325,6 +325,7 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
     server.limit_readers(None);
     let (config, now_ms) = (&server.config, server.now.mono_ms);
     server.memory.defrag.settings_changed(config, now_ms);
+    server.memory.packing.settings_changed(config);
 }
 
 /// The keyspace's settings, from the configuration.

@@ -5,6 +5,7 @@
 //!     aside      flushed databases that can be brought back (`set_aside`)
 //!     lazyfree   freeing large values and whole databases
 //!     defrag     moving blocks to give pages back
+//!     cold       the walk that finds and packs what is cold
 //!     pack       values become compressed frames, and text again
 //!
 //! Slices run between commands, so any key may change between two slices: each module's invariants
@@ -13,6 +14,7 @@
 
 pub(super) mod aside;
 pub(super) mod beside;
+pub(super) mod cold;
 pub(super) mod defrag;
 pub(super) mod lazyfree;
 pub(super) mod mark;

@@ -21,7 +21,7 @@ use super::super::{DbIndex, Keyspace, NewValue, Str};
 const SAMPLES_MAX: usize = 200;
 
 /// Bytes of a value that a sample has at most.
-const SAMPLE_BYTES_MAX: usize = 16 << 10;
+pub(super) const SAMPLE_BYTES_MAX: usize = 16 << 10;
 
 /// Which strings are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl PackRule {
     };
 
     /// The text of an entry, if the rule covers it.
-    fn text_of<'a>(&self, entry: Entry) -> Option<&'a [u8]> {
+    pub(super) fn text_of<'a>(&self, entry: Entry) -> Option<&'a [u8]> {
         match entry.string()? {
             Str::Bytes(text) => (self.least..=self.most)
                 .contains(&text.len())
@@ -64,7 +64,7 @@ impl PackRule {
 
     /// Bytes that a block may have at most, to be used instead of an entry's text. `None`: the
     /// entry cannot shrink by as much.
-    fn block_max(&self, entry: Entry, text: &[u8]) -> Option<usize> {
+    pub(super) fn block_max(&self, entry: Entry, text: &[u8]) -> Option<usize> {
         if self.always {
             return Some(usize::MAX);
         }
@@ -92,6 +92,8 @@ pub struct PackState {
     dictionaries: Vec<Arc<PackDictionary>>,
     /// Packs with the newest dictionary.
     packer: Option<Box<Packer>>,
+    /// The entries of a step of the cold walk.
+    pub(super) scratch: Vec<Entry>,
 }
 
 impl PackState {
@@ -106,11 +108,22 @@ impl PackState {
             all.frame_bytes += more.frame_bytes;
             all.raw_bytes += more.raw_bytes;
             all.reads += more.reads;
+            all.read_cycles += more.read_cycles;
         }
         let bytes = |it: &Arc<PackDictionary>| it.dictionary().memory_bytes();
         figures.dictionaries = self.dictionaries.len();
         figures.dictionary_bytes = self.dictionaries.iter().map(bytes).sum();
         figures
+    }
+
+    /// Keeps a dictionary whose frames are about to be adopted, and drops those without frames.
+    pub(super) fn keep(&mut self, dictionary: &Arc<PackDictionary>) {
+        let is_kept = |it: &Arc<PackDictionary>| Arc::ptr_eq(it, dictionary);
+        if dictionary.number() != 0 && !self.dictionaries.iter().any(is_kept) {
+            self.dictionaries.retain(|it| it.figures().frames > 0);
+            self.dictionaries.push(Arc::clone(dictionary));
+            self.packer = None;
+        }
     }
 
     /// A packer of the newest dictionary, or of the empty one.

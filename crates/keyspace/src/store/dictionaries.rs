@@ -13,6 +13,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
+use russet_base::clock;
 use russet_frames::{DamagedFrame, Dictionary};
 
 /// Numbers besides the empty dictionary's.
@@ -38,6 +39,7 @@ pub struct PackDictionary {
     frame_bytes: AtomicU64,
     raw_bytes: AtomicU64,
     reads: AtomicU64,
+    read_cycles: AtomicU64,
 }
 
 /// Figures of the frames of a dictionary.
@@ -51,6 +53,8 @@ pub struct FrameFigures {
     pub raw_bytes: u64,
     /// Frames that were read, since the dictionary was made.
     pub reads: u64,
+    /// Ticks of the cycle counter that these reads took.
+    pub read_cycles: u64,
 }
 
 impl PackDictionary {
@@ -63,6 +67,7 @@ impl PackDictionary {
                 frame_bytes: AtomicU64::new(0),
                 raw_bytes: AtomicU64::new(0),
                 reads: AtomicU64::new(0),
+                read_cycles: AtomicU64::new(0),
             })
         }
     }
@@ -115,6 +120,7 @@ impl PackDictionary {
             frame_bytes: self.frame_bytes.load(Ordering::Relaxed),
             raw_bytes: self.raw_bytes.load(Ordering::Relaxed),
             reads: self.reads.load(Ordering::Relaxed),
+            read_cycles: self.read_cycles.load(Ordering::Relaxed),
         }
     }
 
@@ -125,8 +131,12 @@ impl PackDictionary {
         raw_len: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), DamagedFrame> {
+        let began = clock::cycles();
+        let unpacked = self.dictionary.unpack(frame, raw_len, out);
+        let took = clock::cycles().wrapping_sub(began);
+        self.read_cycles.fetch_add(took, Ordering::Relaxed);
         self.reads.fetch_add(1, Ordering::Relaxed);
-        self.dictionary.unpack(frame, raw_len, out)
+        unpacked
     }
 
     /// A value is a frame of it from now on.

@@ -47,6 +47,10 @@ const FLAG_SAVED: u8 = 4;
 const FLAG_BLESSED: u8 = 8;
 /// The block of a packed text is outside the entry.
 const FLAG_APART: u8 = 16;
+/// The text would not shrink; until it is replaced.
+const FLAG_REFUSED: u8 = 32;
+/// The cold walk has seen the packed text in use in its last round.
+const FLAG_USED: u8 = 64;
 /// The table word's mark of an entry with an expiry.
 const WORD_EXPIRY: u64 = 1;
 /// The table word's mark of an entry that is longer than a cache line.
@@ -329,6 +333,32 @@ impl Entry {
         self.encoding() == Encoding::Packed
     }
 
+    /// A command changes a part of the string: it reports as `raw`, and may shrink from now on.
+    fn mark_modified(self) {
+        let flags = self.byte(1);
+        self.set_byte(1, flags & !FLAG_REFUSED | FLAG_RAW);
+    }
+
+    /// Whether packing the text has been tried in vain.
+    pub(crate) fn is_refused(self) -> bool {
+        self.byte(1) & FLAG_REFUSED != 0
+    }
+
+    /// Packing the text is not to be tried again until it is replaced.
+    pub(crate) fn set_refused(self) {
+        self.set_flag(FLAG_REFUSED, true);
+    }
+
+    /// Whether the cold walk has met the packed text in use in its last round.
+    pub(crate) fn was_used(self) -> bool {
+        self.byte(1) & FLAG_USED != 0
+    }
+
+    /// See [`Entry::was_used`].
+    pub(crate) fn set_used(self, used: bool) {
+        self.set_flag(FLAG_USED, used);
+    }
+
     /// Whether a command has changed a part of the string.
     pub(crate) fn is_modified(self) -> bool {
         self.byte(1) & FLAG_RAW != 0
@@ -584,7 +614,7 @@ impl Entry {
         // SAFETY: both sizes are of one class. The text is not inside: it came from a client or
         // another allocation.
         let part = unsafe { self.resized_part(at, old, new) };
-        self.set_flag(FLAG_RAW, false);
+        self.set_flag(FLAG_RAW | FLAG_REFUSED, false);
         let from = put_varint(part, text.len());
         part[from..].copy_from_slice(text);
         Some(len)
@@ -605,7 +635,7 @@ impl Entry {
             // SAFETY: both sizes are of one class. `value` is not inside (its bytes came from a
             // client or another allocation).
             let part = unsafe { self.resized_part(at, old, new) };
-            self.set_flag(FLAG_RAW, false);
+            self.set_flag(FLAG_RAW | FLAG_REFUSED | FLAG_USED, false);
             self.put_value(part, value);
             self
         } else {
@@ -782,14 +812,14 @@ impl Entry {
                 }
                 std::slice::from_raw_parts_mut(block.as_ptr(), len)
             };
-            self.set_flag(FLAG_RAW, true);
+            self.mark_modified();
             return (self, text);
         }
         let text = self.string().expect("a string");
         if let Str::Bytes(inside) = text
             && inside.len() == len
         {
-            self.set_flag(FLAG_RAW, true);
+            self.mark_modified();
             return (self, self.string_mut().expect("bytes"));
         }
         let mut text = text.to_vec().expect("its users unpack it first");

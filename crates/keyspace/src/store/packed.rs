@@ -127,6 +127,11 @@ impl Packer {
         })
     }
 
+    /// The dictionary that it packs with.
+    pub(crate) fn dictionary(&self) -> Arc<PackDictionary> {
+        Arc::clone(&self.dictionary)
+    }
+
     /// The block of a text. `None`: it would have more than `most` bytes, or the text is too long.
     /// O(`raw`).
     pub fn block(&mut self, raw: &[u8], most: usize) -> Option<&[u8]> {

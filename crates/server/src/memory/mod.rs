@@ -43,4 +43,5 @@ pub mod client_eviction;
 pub mod defrag;
 pub mod limits;
 pub mod memory_limit;
+pub mod packing;
 pub mod tls;

@@ -451,5 +451,6 @@ impl Loop {
         self.engine.continue_snapshot(busy, idle);
         self.engine.continue_indexing();
         self.engine.continue_defrag();
+        self.engine.continue_packing();
     }
 }

@@ -206,6 +206,9 @@ impl Loop {
         if let Some(due_ms) = server.memory.defrag.due_in_ms(&server.config) {
             wait_ms = wait_ms.min(due_ms);
         }
+        if let Some(due_ms) = server.memory.packing.due_in_ms(mono_ms) {
+            wait_ms = wait_ms.min(due_ms);
+        }
         if let Some(due_ms) = machines_due_ms {
             wait_ms = wait_ms.min((due_ms - mono_ms as i64).max(0) as u64);
         }

@@ -12,6 +12,7 @@ use crate::parts::persist::snapshot::Consumer;
 use crate::parts::persist::snapshot::child::ChildProgress;
 use russet_acl::Reason;
 use russet_base::text::Printable;
+use russet_keyspace::damaged_frames;
 use russet_pubsub::Kind;
 use russet_types::shared_figures;
 
@@ -253,6 +254,18 @@ pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("active_defrag_key_misses", &defrag.key_misses),
         ("total_active_defrag_time", &defrag.total_ms),
         ("current_active_defrag_time", &defrag.current_ms),
+    ]);
+    let packing = &server.memory.packing.figures;
+    to.fields(&[
+        ("packed_total", &packing.packed),
+        (
+            "packed_reads",
+            &from.keyspace.packing.figures().frames.reads,
+        ),
+        ("packed_promoted", &packing.promoted),
+        ("packed_refused", &packing.refused),
+        ("packed_backoffs", &packing.backoffs),
+        ("packed_damaged_reads", &damaged_frames()),
     ]);
     let tracking = &server.messages.tracking;
     to.fields(&[

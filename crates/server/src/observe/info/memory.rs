@@ -386,4 +386,17 @@ pub fn memory(from: &Source<'_>, to: &mut InfoWriter) {
         ("lazyfree_pending_objects", &lazyfree.pending()),
         ("lazyfreed_objects", &lazyfree.freed()),
     ]);
+    let packed = from.keyspace.packing.figures();
+    let frames = &packed.frames;
+    to.fields(&[
+        ("packed_keys", &frames.frames),
+        ("packed_bytes", &frames.frame_bytes),
+        ("packed_raw_bytes", &frames.raw_bytes),
+        (
+            "packed_saved_bytes",
+            &frames.raw_bytes.saturating_sub(frames.frame_bytes),
+        ),
+        ("packed_dictionaries", &packed.dictionaries),
+        ("packed_dictionary_bytes", &packed.dictionary_bytes),
+    ]);
 }

@@ -3,7 +3,8 @@
 //! [`memory_limit`]: the effective `maxmemory`. [`eviction`]: the policy, and the time that an
 //! eviction may take. [`client_memory`]: the limit of all clients' buffers, which do not count
 //! towards `maxmemory`. [`spare_buffers`]: reply buffers kept for reuse, returned before a key is
-//! evicted. [`defrag`]: when memory is defragmented, and its share of the time.
+//! evicted. [`packing`]: when cold strings are packed. [`defrag`]: when memory is defragmented, and
+//! its share of the time.
 //!
 //! Which keys are evicted: `keyspace`. What does not count: `server::observe::not_counted`.
 
@@ -11,6 +12,7 @@ pub mod client_memory;
 pub mod defrag;
 pub mod eviction;
 pub mod memory_limit;
+pub mod packing;
 pub mod spare_buffers;
 
 use crate::clients::table::Clients;
@@ -18,6 +20,7 @@ use crate::parts::replication::Replication;
 use client_memory::ClientMemory;
 use defrag::Defrag;
 use memory_limit::MemoryLimit;
+use packing::ColdPacking;
 use russet_config::Config;
 use spare_buffers::SpareBuffers;
 
@@ -29,6 +32,7 @@ pub struct Memory {
     pub clients: ClientMemory,
     pub(crate) spare: SpareBuffers,
     pub defrag: Defrag,
+    pub packing: ColdPacking,
 }
 
 impl Memory {

@@ -1,0 +1,438 @@
+//! The pass that packs cold strings, in steps of a scan: the loop copies their texts into a batch,
+//! a thread makes the frames, and the loop adopts those whose texts are still the same.
+//!
+//!     gather   a step of the walk: cold texts with their keys go into a batch
+//!     pack     on the thread: frames, each read again and compared with its text
+//!     adopt    a key whose text equals the batch's gets the frame
+//!
+//! The comparison makes every interleaving right, so writers know nothing of the pass. Memory of
+//! packed strings that are read again and again is given back by the same walk: a string used
+//! before each of two rounds in a row becomes text again, within a budget.
+//!
+//! Cost: a scan that prefetches; a copy and a comparison of each cold text.
+
+use std::sync::Arc;
+
+use russet_frames::Samples;
+
+use super::super::slots::slot_set::SlotFilter;
+use super::super::store::dictionaries::PackDictionary;
+use super::super::store::entry::Entry;
+use super::super::store::packed::{PackedText, Packer};
+use super::super::{ClockUse, DbIndex, Keyspace, NewValue, Str};
+use super::pack::{PackRule, SAMPLE_BYTES_MAX};
+
+/// Bytes of a batch at which it is sent to the thread.
+pub const BATCH_BYTES: usize = 64 << 10;
+
+/// Values of an LFU counter that count as cold.
+const COUNT_COLD: u32 = 1;
+
+/// Which strings are cold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ColdRule {
+    /// Their lengths.
+    pub texts: PackRule,
+    /// Whether strings are packed at all, or only unpacked.
+    pub packs: bool,
+    /// Seconds since the last use, at least. Under an LFU policy the counter decides instead.
+    pub idle_seconds: u32,
+    /// A packed string that was used within this time has been used since the last round.
+    pub used_seconds: u32,
+    /// Bytes of texts that may be unpacked in this step because they are in use.
+    pub unpacked_max: u64,
+}
+
+/// Texts with their keys, on their way to the thread and back with their frames.
+#[derive(Default)]
+pub struct ColdBatch {
+    items: Vec<ColdItem>,
+    /// Keys and texts, one after another.
+    texts: Vec<u8>,
+    /// Blocks of the packed ones.
+    blocks: Vec<u8>,
+    /// The dictionary of the blocks, which exists as long as they may be adopted.
+    dictionary: Option<Arc<PackDictionary>>,
+}
+
+struct ColdItem {
+    db: DbIndex,
+    key: usize,
+    text: usize,
+    /// Bytes of the block; 0: the text does not shrink.
+    block: usize,
+    /// Most bytes of a block that is worth it.
+    block_max: usize,
+}
+
+/// The result of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// Strings that are packed now.
+    pub packed: u64,
+    /// Strings that do not shrink.
+    pub refused: u64,
+    /// Strings that have changed meanwhile.
+    pub changed: u64,
+    /// Bytes of memory saved.
+    pub saved_bytes: u64,
+}
+
+impl ColdBatch {
+    /// Whether it has no texts.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Whether it should be sent.
+    pub fn is_full(&self) -> bool {
+        self.texts.len() >= BATCH_BYTES
+    }
+
+    /// Adds the texts to samples, of which there are `most` at most; the batch is empty then.
+    pub fn sample(&mut self, samples: &mut Samples, most: usize) {
+        let mut rest = &self.texts[..];
+        for item in &self.items {
+            let text = &rest[item.key..item.key + item.text];
+            rest = &rest[item.key + item.text..];
+            if samples.len() < most {
+                samples.push(&text[..text.len().min(SAMPLE_BYTES_MAX)]);
+            }
+        }
+        self.items.clear();
+        self.texts.clear();
+    }
+
+    fn push(&mut self, db: DbIndex, entry: Entry, text: &[u8], block_max: usize) {
+        let key = entry.key();
+        self.texts.extend_from_slice(key);
+        self.texts.extend_from_slice(text);
+        self.items.push(ColdItem {
+            db,
+            key: key.len(),
+            text: text.len(),
+            block: 0,
+            block_max,
+        });
+    }
+
+    /// Makes the frames; for the thread. A frame that does not lead back to its text is left out.
+    pub fn pack(&mut self, packer: &mut Packer) {
+        self.dictionary = Some(packer.dictionary());
+        let mut rest = &self.texts[..];
+        for item in &mut self.items {
+            let text = &rest[item.key..item.key + item.text];
+            rest = &rest[item.key + item.text..];
+            let Some(block) = packer.block(text, item.block_max) else {
+                continue;
+            };
+            if PackedText::of(block).with_text(|again| again == text) == Ok(true) {
+                item.block = block.len();
+                self.blocks.extend_from_slice(block);
+            }
+        }
+    }
+}
+
+/// The position of a walk over all databases.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ColdWalk {
+    db: u32,
+    cursor: u64,
+}
+
+/// What a step has met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ColdStep {
+    /// The walk has seen all databases and begins anew.
+    pub is_round: bool,
+    /// Strings unpacked because they are in use, and their bytes.
+    pub promoted: u64,
+    /// Bytes of these texts.
+    pub promoted_bytes: u64,
+}
+
+impl Keyspace {
+    /// Whether an entry is cold by its clock.
+    fn is_cold(&self, entry: Entry, idle_seconds: u32) -> bool {
+        match self.clock_use {
+            ClockUse::Lfu { decay_minutes, .. } => {
+                self.decayed(entry.clock(), decay_minutes) <= COUNT_COLD
+            }
+            ClockUse::Lru | ClockUse::Lrm => self.idle_seconds(entry.clock()) >= idle_seconds,
+        }
+    }
+
+    /// A step of a walk: copies cold strings into `batch`, and unpacks strings in use. O(step).
+    pub fn gather_cold(
+        &mut self,
+        walk: &mut ColdWalk,
+        rule: &ColdRule,
+        batch: &mut ColdBatch,
+    ) -> ColdStep {
+        let mut step = ColdStep::default();
+        if walk.db as usize >= self.dbs.len() {
+            *walk = ColdWalk::default();
+        }
+        let at = DbIndex(walk.db);
+        let mut found = std::mem::take(&mut self.packing.scratch);
+        found.clear();
+        let table = self.dbs[at].table();
+        walk.cursor = table.scan_ahead(walk.cursor, SlotFilter::All, |entry| found.push(entry));
+        for &entry in &found {
+            if entry.is_packed() {
+                self.visit_packed(at, entry, rule, &mut step);
+            } else if rule.packs
+                && let Some(text) = rule.texts.text_of(entry)
+                && !entry.is_refused()
+                && self.is_cold(entry, rule.idle_seconds)
+            {
+                match rule.texts.block_max(entry, text) {
+                    Some(most) => batch.push(at, entry, text, most),
+                    None => entry.set_refused(),
+                }
+            }
+        }
+        self.packing.scratch = found;
+        if walk.cursor == 0 {
+            walk.db += 1;
+            step.is_round = walk.db as usize == self.dbs.len();
+        }
+        step
+    }
+
+    /// A packed string used in two rounds in a row becomes text again.
+    fn visit_packed(&mut self, at: DbIndex, entry: Entry, rule: &ColdRule, step: &mut ColdStep) {
+        let is_used = !self.is_cold(entry, rule.used_seconds);
+        if !is_used || !entry.was_used() {
+            return entry.set_used(is_used);
+        }
+        let bytes = entry.string().map_or(0, |text| text.len()) as u64;
+        if step.promoted_bytes + bytes > rule.unpacked_max {
+            return;
+        }
+        let database = &mut self.dbs[at];
+        let hash = database.hash(entry.key());
+        let found = database.find(hash, entry.key());
+        if found.is_some_and(|found| database.unpack(hash, found).is_ok()) {
+            step.promoted += 1;
+            step.promoted_bytes += bytes;
+        }
+    }
+
+    /// Gives keys the frames of a batch, if their texts are still those of the batch. O(bytes).
+    pub fn adopt(&mut self, batch: &ColdBatch) -> Adopted {
+        let mut adopted = Adopted::default();
+        let Some(dictionary) = &batch.dictionary else {
+            return adopted;
+        };
+        self.packing.keep(dictionary);
+        let (mut texts, mut blocks) = (&batch.texts[..], &batch.blocks[..]);
+        for item in &batch.items {
+            let (key, after) = texts.split_at(item.key);
+            let (text, after) = after.split_at(item.text);
+            let (block, left) = blocks.split_at(item.block);
+            (texts, blocks) = (after, left);
+            let database = &mut self.dbs[item.db];
+            let hash = database.hash(key);
+            let found = database.find(hash, key);
+            let same = found.filter(|found| found.entry.string() == Some(Str::Bytes(text)));
+            let Some(found) = same else {
+                adopted.changed += 1;
+                continue;
+            };
+            let before = found.entry.memory_bytes();
+            if block.is_empty() || found.entry.bytes_packed(block.len()) > before / 8 * 7 {
+                found.entry.set_refused();
+                adopted.refused += 1;
+                continue;
+            }
+            let modified = found.entry.is_modified();
+            let entry = database.change_form(hash, found, NewValue::Packed { block, modified });
+            adopted.packed += 1;
+            adopted.saved_bytes += before.saturating_sub(entry.memory_bytes()) as u64;
+        }
+        adopted
+    }
+}
+
+impl Keyspace {
+    /// The idle time, in seconds, from which on strings have `share` of the bytes of all strings
+    /// that `texts` covers and that are not packed, by `samples` random keys. `None`: there are
+    /// none among these.
+    pub fn idle_of_share(&mut self, texts: &PackRule, share: f64, samples: usize) -> Option<u32> {
+        let mut ages: Vec<(u32, usize)> = Vec::new();
+        let used: Vec<DbIndex> = self.in_use().map(|(at, _)| at).collect();
+        for sample in 0..samples {
+            let at = *used.get(sample % used.len().max(1))?;
+            let random = self.dbs[at].table().random(&mut self.rng);
+            let covered = random.filter(|(entry, _)| texts.text_of(*entry).is_some());
+            if let Some((entry, _)) = covered {
+                ages.push((self.idle_seconds(entry.clock()), entry.memory_bytes()));
+            }
+        }
+        ages.sort_unstable_by(|a, b| b.cmp(a));
+        let all: usize = ages.iter().map(|(_, bytes)| bytes).sum();
+        let mut wanted = (all as f64 * share.clamp(0.0, 1.0)) as usize;
+        let reached = ages.iter().find(|(_, bytes)| {
+            wanted = wanted.saturating_sub(*bytes);
+            wanted == 0
+        });
+        reached.or(ages.last()).map(|(idle, _)| *idle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Expiry;
+    use crate::worlds::both;
+
+    const DB: DbIndex = DbIndex(0);
+
+    fn text(n: usize) -> Vec<u8> {
+        format!(
+            "a session of the user {n} with the plan basic, which has {} seats; ",
+            n % 31
+        )
+        .repeat(4)
+        .into_bytes()
+    }
+
+    fn filled() -> Keyspace {
+        let mut k = Keyspace::new(2);
+        k.set_now_ms(1_000_000);
+        for n in 0..300 {
+            let key = format!("session:{n}");
+            k.db(DB)
+                .set_string(key.as_bytes(), NewValue::text(&text(n)), Expiry::Clear);
+        }
+        k
+    }
+
+    fn rule(idle_seconds: u32) -> ColdRule {
+        ColdRule {
+            texts: PackRule::default(),
+            packs: true,
+            idle_seconds,
+            used_seconds: 60,
+            unpacked_max: u64::MAX,
+        }
+    }
+
+    /// A round; its batches go through a packer.
+    fn round(k: &mut Keyspace, walk: &mut ColdWalk, rule: &ColdRule) -> (Adopted, u64) {
+        let mut packer =
+            Packer::new(PackDictionary::of(0).expect("the empty one")).expect("memory");
+        let (mut all, mut promoted) = (Adopted::default(), 0);
+        loop {
+            let mut batch = ColdBatch::default();
+            let step = k.gather_cold(walk, rule, &mut batch);
+            promoted += step.promoted;
+            batch.pack(&mut packer);
+            let adopted = k.adopt(&batch);
+            all.packed += adopted.packed;
+            all.refused += adopted.refused;
+            all.changed += adopted.changed;
+            all.saved_bytes += adopted.saved_bytes;
+            if step.is_round {
+                return (all, promoted);
+            }
+        }
+    }
+
+    #[test]
+    fn cold_strings_are_packed_and_used_ones_become_text_in_the_second_round() {
+        both(|| {
+            let mut k = filled();
+            let mut walk = ColdWalk::default();
+            let (none, _) = round(&mut k, &mut walk, &rule(300));
+            assert_eq!(none, Adopted::default());
+            k.set_now_ms(1_000_000 + 400_000);
+            for n in 0..50 {
+                assert!(k.db(DB).exists(format!("session:{n}").as_bytes()));
+            }
+            let (all, _) = round(&mut k, &mut walk, &rule(300));
+            assert_eq!((all.packed, all.refused, all.changed), (250, 0, 0));
+            assert!(all.saved_bytes > 250 * 100);
+            k.check_invariants();
+            for at in [0, 1] {
+                k.set_now_ms(1_000_000 + 500_000 + at * 100_000);
+                for n in 100..110 {
+                    assert!(k.db(DB).exists(format!("session:{n}").as_bytes()));
+                }
+                let (_, promoted) = round(&mut k, &mut walk, &rule(300_000));
+                assert_eq!(promoted, if at == 0 { 0 } else { 10 });
+            }
+            k.check_invariants();
+        });
+    }
+
+    #[test]
+    fn a_text_that_has_changed_meanwhile_is_left_alone() {
+        both(|| {
+            let mut k = filled();
+            k.set_now_ms(9_000_000);
+            let mut packer =
+                Packer::new(PackDictionary::of(0).expect("the empty one")).expect("memory");
+            let (mut walk, mut batch) = (ColdWalk::default(), ColdBatch::default());
+            while !k.gather_cold(&mut walk, &rule(300), &mut batch).is_round {}
+            assert!(batch.is_full());
+            batch.pack(&mut packer);
+            for n in 0..300 {
+                let key = format!("session:{n}");
+                match n % 5 {
+                    0 => _ = k.db(DB).delete(key.as_bytes(), crate::Cause::User),
+                    1 => k
+                        .db(DB)
+                        .set_string(key.as_bytes(), NewValue::Int(7), Expiry::Clear),
+                    2 => k.db(DB).place(key.as_bytes()).grow(600)[3] = b'!',
+                    _ => {}
+                }
+            }
+            let adopted = k.adopt(&batch);
+            assert_eq!((adopted.packed, adopted.changed), (120, 180));
+            let again = k.adopt(&batch);
+            assert_eq!((again.packed, again.changed), (0, 300));
+            k.check_invariants();
+        });
+    }
+
+    #[test]
+    fn a_text_that_does_not_shrink_is_tried_once() {
+        let mut k = Keyspace::new(1);
+        k.set_now_ms(1_000_000);
+        let mut seed = 7u64;
+        let mut noise = |_| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 56) as u8
+        };
+        let text: Vec<u8> = (0..900).map(&mut noise).collect();
+        k.db(DB)
+            .set_string(b"noise", NewValue::text(&text), Expiry::Clear);
+        let mut walk = ColdWalk::default();
+        assert_eq!(round(&mut k, &mut walk, &rule(0)).0.refused, 1);
+        assert_eq!(round(&mut k, &mut walk, &rule(0)).0, Adopted::default());
+        let other: Vec<u8> = (0..900).map(&mut noise).collect();
+        k.db(DB)
+            .set_string(b"noise", NewValue::text(&other), Expiry::Clear);
+        assert_eq!(round(&mut k, &mut walk, &rule(0)).0.refused, 1);
+    }
+
+    #[test]
+    fn the_oldest_share_has_an_age() {
+        let mut k = Keyspace::new(1);
+        for n in 0..100 {
+            k.set_now_ms(1_000_000 + n * 10_000);
+            let key = format!("session:{n}");
+            k.db(DB)
+                .set_string(key.as_bytes(), NewValue::text(&text(7)), Expiry::Clear);
+        }
+        k.set_now_ms(2_000_000);
+        let texts = PackRule::default();
+        let half = k.idle_of_share(&texts, 0.5, 2000).expect("texts");
+        assert!((400..600).contains(&half), "{half}");
+        assert!(k.idle_of_share(&texts, 0.1, 2000) > k.idle_of_share(&texts, 0.9, 2000));
+        assert_eq!(Keyspace::new(1).idle_of_share(&texts, 0.5, 100), None);
+    }
+}
