@@ -48,7 +48,7 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
     }
 
     /// The string at the key. `Err`: another type.
-    #[inline]
+    #[inline(always)]
     pub fn string(&self) -> Result<Option<Str<'_>>, CommandError> {
         match self.found {
             None => Ok(None),
