@@ -1,5 +1,5 @@
-//! `russet cli --cluster` beside redis-cli 8.10: two equal clusters get the same orders, one by each
-//! client, and both clients must print the same and end alike.
+//! `russet cli --cluster` beside redis-cli 8.10: two equal clusters get the same orders, one by
+//! each client, and both clients must print the same and end alike.
 //!
 //! Names of nodes, ports and migrations are replaced by their place. redis-cli spreads replicas of
 //! a single host by chance, so whose replica a node is does not count. A check that fails prints

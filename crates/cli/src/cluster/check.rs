@@ -42,7 +42,7 @@ pub(super) fn show_nodes(members: &Members) {
     }
 }
 
-/// What a check prints, and whether it mends.
+/// The lines that a check prints, and whether it mends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// With the list of nodes.
@@ -73,7 +73,7 @@ pub(super) fn check(
     } else {
         error("[ERR] Nodes don't agree about configuration!\n");
     }
-    // What nodes disagree about is mended with the slots.
+    // A disagreement between nodes is mended with the slots.
     let mut is_well = agree || is_fix;
     is_well &= check_open(members, settings, is_fix);
     is_well &= check_coverage(members, settings, is_fix);
@@ -177,7 +177,7 @@ fn check_owners(
     is_well
 }
 
-/// What the node itself says about its cluster. Other servers than russet say nothing.
+/// Prints the findings of the node itself about its cluster. Only russet has any.
 pub(super) fn explain(member: &mut Member) {
     let Ok(ReplyValue::Array(findings)) = ask(&mut member.link, &["CLUSTER", "EXPLAIN"]) else {
         return;

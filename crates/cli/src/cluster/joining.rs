@@ -1,4 +1,7 @@
 //! `add-node` and `del-node`: a node joins a cluster or leaves it.
+//!
+//!     add-node   check -> the node is empty -> functions -> MEET -> (wait -> REPLICATE)
+//!     del-node   the node has no slots -> its replicas get another primary -> FORGET -> RESET SOFT
 
 use std::thread;
 use std::time::Duration;

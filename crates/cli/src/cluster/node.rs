@@ -1,6 +1,7 @@
 //! A node of a cluster, as a line of CLUSTER NODES shows it, and its slots. No I/O.
 //!
-//!     <id> <host>:<port>@<bus>[,<name>] <flags> <primary|-> <ping> <pong> <epoch> <link> <slots ...>
+//!     <id> <host>:<port>@<bus>[,<name>] <flags> <primary|->
+//!          <ping> <pong> <epoch> <link> <slot> ...
 //!     slots = 0-5460 | 7 | [9->-<id>] (leaves for a node) | [9-<-<id>] (arrives from a node)
 
 use std::collections::BTreeSet;

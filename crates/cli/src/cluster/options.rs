@@ -1,4 +1,7 @@
 //! The words after `--cluster`: a subcommand with its arguments, and the options `--cluster-...`.
+//!
+//! The arguments of a subcommand, and the weights of `--cluster-weight`, end at the first word with
+//! a dash. The subcommand's name and the number of its arguments are checked when it runs.
 
 use std::ffi::OsString;
 

@@ -1,4 +1,9 @@
 //! `reshard` and `rebalance`: slots move, asked for by number or by weight.
+//!
+//!     check -> count, target, sources (options or questions) -> table -> question -> moves
+//!     weights -> check -> moves
+//!
+//! `moves` has the tables. A move that fails ends the command; slots that have moved stay moved.
 
 use std::collections::{BTreeSet, HashMap};
 

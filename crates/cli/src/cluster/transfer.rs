@@ -1,4 +1,9 @@
 //! `import` and `backup`: data comes from a single server, or goes into files.
+//!
+//!     import   check -> SCAN at the source -> MIGRATE of each key to the owner of its slot
+//!     backup   check -> a snapshot of each primary -> nodes.json
+//!
+//! A key that cannot be moved ends the import; keys that have moved stay moved.
 
 use std::path::{Path, PathBuf};
 

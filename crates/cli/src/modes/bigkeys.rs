@@ -14,7 +14,7 @@ use crate::link::Link;
 use crate::options::Options;
 use crate::words::quote;
 
-/// What a key is measured by.
+/// The size of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
     /// Elements, or bytes of a string.

@@ -1,5 +1,5 @@
-//! `--ldb`: a script step by step, in the server's debugger. `--ldb-sync-mode` keeps the changes and
-//! blocks the server meanwhile.
+//! `--ldb`: a script step by step, in the server's debugger. `--ldb-sync-mode` keeps the changes,
+//! and blocks the server meanwhile.
 //!
 //!     SCRIPT DEBUG YES -> EVAL -> lines of the debugger <-> lines of the user -> <endsession>
 //!

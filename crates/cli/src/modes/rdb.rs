@@ -120,7 +120,7 @@ fn copy(link: &mut Link, head: Head, out: &mut impl Write) -> Result<u64, ErrorL
             let mut written = 0;
             loop {
                 let have = link.raw().unread();
-                // What a primary sends after the mark stays for the caller.
+                // The commands of the primary after the mark stay for the caller.
                 if let Some(end) = have.windows(MARK).position(|bytes| bytes == mark) {
                     out.write_all(&have[..end]).map_err(failed)?;
                     have.drain(..end + MARK);

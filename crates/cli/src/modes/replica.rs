@@ -1,5 +1,5 @@
-//! `--replica`: the commands that the server sends to its replicas, a line each. The snapshot before
-//! them is discarded.
+//! `--replica`: the commands that the server sends to its replicas, a line each. The snapshot
+//! before them is discarded.
 
 use std::io::{self, Write};
 
