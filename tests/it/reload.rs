@@ -79,6 +79,25 @@ fn sighup_sets_what_the_file_has_changed() {
     assert_eq!(value("maxmemory"), "314572800");
 }
 
+/// Regression: after CONFIG REWRITE the server called the `user` line that it had written itself a
+/// change that needs a restart.
+#[test]
+fn a_user_as_it_is_is_no_change() {
+    let (server, file) = with_file("databases 16\n");
+    let mut c = server.connect();
+    assert_eq!(c.ask("CONFIG REWRITE"), "+OK\r\n");
+    let rewritten = fs::read_to_string(&file).expect("a file");
+    assert!(rewritten.contains("user default on"), "{rewritten}");
+    let text = rewritten.replace("databases 16", "databases 8");
+    fs::write(&file, &text).expect("written");
+    server.signal(Signal::HUP);
+    server.wait_for_log("in effect after a restart: databases.");
+    let text = text.replace("user default on", "user default off");
+    fs::write(&file, &text).expect("written");
+    server.signal(Signal::HUP);
+    server.wait_for_log("in effect after a restart: user.");
+}
+
 /// Regression: at SIGHUP the server waited for a writer of the pipe, and no longer served clients.
 #[test]
 fn sighup_waits_for_no_pipe() {

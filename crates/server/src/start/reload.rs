@@ -49,9 +49,13 @@ impl Server {
                 args.extend([directive.name.into(), text]);
             }
         }
+        // CONFIG REWRITE has written users and roles as they are: that is no change.
+        let current = self.acl.config_with_users(&self.config);
+        let same_users = old.users == new.users || current.users == new.users;
+        let same_roles = old.roles == new.roles || current.roles == new.roles;
         let lines = [
-            ("user", old.users == new.users),
-            ("role", old.roles == new.roles),
+            ("user", same_users),
+            ("role", same_roles),
             (
                 "rename-command",
                 old.renamed_commands == new.renamed_commands,
