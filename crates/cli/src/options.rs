@@ -214,7 +214,11 @@ impl Options {
         });
         options.words = words.collect::<Result<_, _>>()?;
         if options.debugs && !matches!(options.mode, Mode::Eval(_)) {
-            return Err("Options --ldb and --ldb-sync-mode require --eval.".to_owned());
+            return Err(
+                "Options --ldb and --ldb-sync-mode require --eval.\nTry redis-cli --help for more \
+                 information."
+                    .to_owned(),
+            );
         }
         if options.asks_password {
             options.password = None;

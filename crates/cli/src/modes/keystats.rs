@@ -264,7 +264,7 @@ pub(crate) fn key_stats(
     stats
         .types
         .sort_by_key(|stats| rank(&stats.name).unwrap_or(KINDS.len()));
-    println!("{}", stats.report(all, options.top));
+    print!("{}", stats.report(all, options.top));
     Ok(0)
 }
 
