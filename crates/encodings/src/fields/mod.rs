@@ -21,9 +21,6 @@ use russet_base::hashing::hash;
 use russet_base::memory::mover::Mover;
 use russet_base::text::is_same;
 
-/// Segments visited in a round of collecting expired fields.
-const COLLECT_SEGMENTS: usize = 16;
-
 /// How setting a value changes the field's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ttl {
@@ -44,8 +41,6 @@ fn hash_of(word: Word) -> u64 {
 #[derive(Default)]
 pub struct FieldTable {
     table: HashTable,
-    /// Fields with an expiry.
-    volatile: usize,
     /// Bytes of all fields' entries.
     bytes: usize,
 }
@@ -83,7 +78,7 @@ impl FieldTable {
             };
             self.table.insert(hash, build(field), hash_of);
             self.bytes += memory_bytes(field);
-            self.volatile += usize::from(expire_ms.is_some());
+            self.table.count_expiring(false, expire_ms.is_some());
             self.note(hash, expire_ms);
             return true;
         };
@@ -108,15 +103,11 @@ impl FieldTable {
             self.bytes = self.bytes + memory_bytes(field) - freed;
         }
         if expire_ms != old {
-            self.recount(old.is_some(), expire_ms.is_some());
+            self.table
+                .count_expiring(old.is_some(), expire_ms.is_some());
             self.note(hash, expire_ms);
         }
         false
-    }
-
-    /// Updates the count of volatile fields after a change of a field.
-    fn recount(&mut self, was_volatile: bool, is_volatile: bool) {
-        self.volatile = self.volatile + usize::from(is_volatile) - usize::from(was_volatile);
     }
 
     fn note(&mut self, hash: u64, expire_ms: Option<u64>) {
@@ -135,7 +126,8 @@ impl FieldTable {
             .find_handle(hash, |word| is_same(unsafe { name_of(word) }, name));
         let Some(handle) = handle else { return false };
         let word = self.table.word_at(handle);
-        self.recount(expires(word), expire_ms.is_some());
+        self.table
+            .count_expiring(expires(word), expire_ms.is_some());
         match (expire_ms, expires(word)) {
             (None, false) => return true,
             // SAFETY: alive, and the table is exclusive.
@@ -164,7 +156,7 @@ impl FieldTable {
             .table
             .remove(hash, |word| is_same(unsafe { name_of(word) }, name));
         let Some(word) = gone else { return false };
-        self.recount(expires(word), false);
+        self.table.count_expiring(expires(word), false);
         // SAFETY: out of the table.
         self.bytes -= unsafe { free(word) };
         true
@@ -172,12 +164,12 @@ impl FieldTable {
 
     /// Number of fields with an expiry.
     pub fn volatile(&self) -> usize {
-        self.volatile
+        self.table.expiring()
     }
 
     /// A lower bound of all expiries: no field expires earlier, and perhaps none then.
     pub fn next_due(&self) -> Option<u64> {
-        if self.volatile == 0 {
+        if self.volatile() == 0 {
             return None;
         }
         self.table.next_due().map(i64::cast_unsigned)
@@ -191,34 +183,16 @@ impl FieldTable {
         limit: usize,
         mut see: impl FnMut(&[u8]),
     ) -> usize {
-        let now = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        let bytes = &mut self.bytes;
         // SAFETY: words in the table are alive.
-        let look = |word| unsafe { expire_of(word) }.map(u64::cast_signed);
-        let (mut removed, mut due) = (0, Vec::new());
-        while removed < limit {
-            let more = self
-                .table
-                .collect_due(now, COLLECT_SEGMENTS, look, |word| due.push(word));
-            for word in due.drain(..) {
-                let hash = hash_of(word);
-                if removed == limit {
-                    // SAFETY: still in the table.
-                    self.note(hash, unsafe { expire_of(word) });
-                    continue;
-                }
-                self.table.remove(hash, |other| other == word);
-                self.volatile -= 1;
-                removed += 1;
+        let expiry_of = |word| unsafe { expire_of(word) };
+        self.table
+            .remove_due(now_ms, limit, hash_of, expiry_of, |word| {
                 // SAFETY: out of the table but alive.
                 see(unsafe { name_of(word) });
                 // SAFETY: out of the table.
-                self.bytes -= unsafe { free(word) };
-            }
-            if !more {
-                break;
-            }
-        }
-        removed
+                *bytes -= unsafe { free(word) };
+            })
     }
 
     /// Panics if an invariant is broken. O(n).
@@ -293,12 +267,12 @@ impl Clone for FieldTable {
             table: self
                 .table
                 .copy_with(|word| build(unsafe { field_of(word) })),
-            volatile: self.volatile,
             bytes: self.bytes,
         };
-        if self.volatile > 0 {
+        if self.volatile() > 0 {
             for field in self.iter() {
                 copy.note(hash::keys().hash(field.name), field.expire_ms);
+                copy.table.count_expiring(false, field.expire_ms.is_some());
             }
         }
         copy

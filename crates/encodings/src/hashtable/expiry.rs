@@ -42,6 +42,8 @@ use russet_base::memory::mover::Mover;
 
 /// Records drawn before the earliest record is taken.
 const RECORD_DRAWS: usize = 16;
+/// Segments visited in a round of [`HashTable::remove_due`].
+const COLLECT_SEGMENTS: usize = 16;
 /// Records allocated at a time.
 const PAGE: usize = 64;
 
@@ -57,6 +59,8 @@ pub(super) struct Expiry {
     is_shared: bool,
     /// The table that has them now.
     owner: u16,
+    /// Elements that expire, as the owner of a table counts them.
+    elements: usize,
 }
 
 impl Expiry {
@@ -67,6 +71,7 @@ impl Expiry {
             unused: Vec::new(),
             is_shared,
             owner: 0,
+            elements: 0,
         }
     }
 
@@ -323,6 +328,65 @@ impl HashTable {
     #[inline]
     pub fn next_due(&self) -> Option<i64> {
         self.expiry.as_ref()?.next_due()
+    }
+
+    /// Elements with an expiry, as [`HashTable::count_expiring`] has counted them. O(1).
+    #[inline]
+    pub fn expiring(&self) -> usize {
+        self.expiry.as_ref().map_or(0, |expiry| expiry.elements)
+    }
+
+    /// Counts an element that had an expiry (`was`), or has an expiry now (`is`). For an owner that
+    /// counts all of them; an element that leaves the table is counted after it has left.
+    #[inline]
+    pub fn count_expiring(&mut self, was: bool, is: bool) {
+        if was == is {
+            return;
+        }
+        if is {
+            let fresh = || Box::new(Expiry::new(false));
+            self.expiry.get_or_insert_with(fresh).elements += 1;
+        } else if let Some(expiry) = &mut self.expiry {
+            // An empty table has no records and no count.
+            expiry.elements -= 1;
+        }
+    }
+
+    /// Removes up to `limit` elements whose expiry is at or before `now_ms` according to
+    /// `expiry_of`, and passes their words to `gone`, which frees them; returns how many. Counts
+    /// them as [`HashTable::count_expiring`] does.
+    pub fn remove_due(
+        &mut self,
+        now_ms: u64,
+        limit: usize,
+        rehash: impl Fn(Word) -> u64,
+        expiry_of: impl Fn(Word) -> Option<u64>,
+        mut gone: impl FnMut(Word),
+    ) -> usize {
+        let now = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        let signed = |ms| i64::try_from(ms).unwrap_or(i64::MAX);
+        let look = |word| expiry_of(word).map(signed);
+        let (mut removed, mut due) = (0, Vec::new());
+        while removed < limit {
+            let more = self.collect_due(now, COLLECT_SEGMENTS, look, |word| due.push(word));
+            for word in due.drain(..) {
+                let hash = rehash(word);
+                if removed == limit {
+                    if let Some(ms) = look(word) {
+                        self.record_expiry(hash, ms);
+                    }
+                    continue;
+                }
+                self.remove(hash, |other| other == word);
+                self.count_expiring(true, false);
+                removed += 1;
+                gone(word);
+            }
+            if !more {
+                break;
+            }
+        }
+        removed
     }
 
     /// Passes to `due` the words that expire at `now_ms` or before according to `look`, from at

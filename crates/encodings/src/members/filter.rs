@@ -4,7 +4,7 @@
 //!     the members' texts -> hashes and lines -> the word that is likely -> its text
 #![allow(unsafe_code)]
 
-use super::{MemberTable, entry_of, hash_of, is_pointer, prefetch_text, text_of};
+use super::{FLAGS, INLINE, MemberTable, entry_of, hash_of, prefetch_text, text_of};
 use crate::hashtable::{ElementPlace, LikelyWord, Word};
 use crate::listpack::Entry;
 use russet_base::text::is_same;
@@ -28,9 +28,27 @@ struct SoughtMember<'o> {
 /// The entries of both words are alive.
 #[inline(always)]
 unsafe fn are_same(a: Word, b: Word) -> bool {
+    if a == b {
+        return true;
+    }
+    let flags = (a.raw() | b.raw()) & FLAGS;
+    if flags == 0 {
+        // SAFETY: the caller's promise.
+        return is_same(unsafe { text_of(a) }, unsafe { text_of(b) });
+    }
     // SAFETY: the caller's promise.
-    let texts_are_same = || is_same(unsafe { text_of(a) }, unsafe { text_of(b) });
-    a == b || is_pointer(a) && is_pointer(b) && texts_are_same()
+    flags != INLINE && unsafe { members_are_same(a, b) }
+}
+
+/// As [`are_same`], if either may expire.
+///
+/// # Safety
+/// As [`are_same`].
+#[cold]
+unsafe fn members_are_same(a: Word, b: Word) -> bool {
+    // A member has a single form, so equal members are equal entries.
+    // SAFETY: the caller's promise.
+    unsafe { entry_of(a) == entry_of(b) }
 }
 
 impl MemberTable {
@@ -45,7 +63,7 @@ impl MemberTable {
         mut see: impl FnMut(Entry<'a>, u64) -> usize,
     ) {
         // A word that is not zero; whatever it is, it is replaced before it is read.
-        let mut words = [Word::from_raw(super::INLINE); BATCH];
+        let mut words = [Word::from_raw(INLINE); BATCH];
         let mut len = 0;
         self.table.visit(prefetch_text, |word| {
             words[len] = word;

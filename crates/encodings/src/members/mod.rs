@@ -1,15 +1,19 @@
 //! The members of a large set in a hash table.
 //!
 //!     word   bit 0 set: a 47-bit integer above it, no allocation
+//!            bit 1 set: pointer to a member that expires (`expiring`)
 //!            else:      pointer to `length varint | bytes`
 //!
 //! Invariants
 //!   1. An integer in range is never stored as text, so that each member has a single form.
 //!   2. The table owns the entries that its words point to.
+//!   3. The table records and counts every expiry in an entry; a recorded expiry may belong to a
+//!      removed member.
 //!
 //! Cost: the table's; a text member is an allocation of its bytes and one or two more.
 #![allow(unsafe_code)]
 
+mod expiring;
 mod filter;
 
 use crate::elements::Elements;
@@ -28,6 +32,8 @@ use std::ptr::NonNull;
 const AHEAD: usize = 16;
 
 const INLINE: u64 = 1;
+/// The bits of a word that are not a pointer's.
+const FLAGS: u64 = 7;
 const INLINE_MAX: i64 = (1 << 46) - 1;
 
 /// A member in stored form, to store or to look up.
@@ -87,9 +93,26 @@ impl<'a> StoredMember<'a> {
     #[inline]
     fn is(self, word: Word) -> bool {
         match self {
-            StoredMember::Inline(own) => own == word,
-            // SAFETY: words in the table are alive.
-            StoredMember::Text(text) => is_pointer(word) && is_same(unsafe { text_of(word) }, text),
+            StoredMember::Inline(own) => own == word || self.is_expiring_at(word),
+            StoredMember::Text(text) if is_text(word) => {
+                // SAFETY: words in the table are alive.
+                is_same(unsafe { text_of(word) }, text)
+            }
+            StoredMember::Text(_) => self.is_expiring_at(word),
+        }
+    }
+
+    /// As [`StoredMember::is`], of a member that expires.
+    #[cold]
+    fn is_expiring_at(self, word: Word) -> bool {
+        if !is_expiring(word) {
+            return false;
+        }
+        // SAFETY: words in the table are alive.
+        match (self, unsafe { expiring::stored_of(word) }) {
+            (StoredMember::Inline(own), StoredMember::Inline(word)) => own == word,
+            (StoredMember::Text(own), StoredMember::Text(text)) => is_same(own, text),
+            _ => false,
         }
     }
 
@@ -116,13 +139,26 @@ fn prefetch_text(word: Word) {
     }
 }
 
+/// Whether the word points to an entry, of a member that expires or not.
 #[inline]
 fn is_pointer(word: Word) -> bool {
     word.raw() & INLINE == 0
 }
 
+/// Whether the word points to the text of a member that does not expire.
+#[inline]
+fn is_text(word: Word) -> bool {
+    word.raw() & FLAGS == 0
+}
+
+/// Whether the word is of a member that expires.
+#[inline]
+fn is_expiring(word: Word) -> bool {
+    word.raw() & (INLINE | expiring::EXPIRES) == expiring::EXPIRES
+}
+
 /// # Safety
-/// The word points to an entry that lives for `'a`.
+/// The word points to the text of a member that does not expire, and the text lives for `'a`.
 #[inline]
 unsafe fn text_of<'a>(word: Word) -> &'a [u8] {
     let entry = std::ptr::with_exposed_provenance(word.raw() as usize);
@@ -134,18 +170,33 @@ unsafe fn text_of<'a>(word: Word) -> &'a [u8] {
 /// A text word's entry lives for `'a`.
 #[inline]
 unsafe fn entry_of<'a>(word: Word) -> Entry<'a> {
-    if is_pointer(word) {
+    if is_text(word) {
         // SAFETY: the caller guarantees it.
         Entry::Str(unsafe { text_of(word) })
+    } else if is_pointer(word) {
+        // SAFETY: the caller guarantees it.
+        match unsafe { expiring::stored_of(word) } {
+            StoredMember::Inline(word) => integer_of(word),
+            StoredMember::Text(text) => Entry::Str(text),
+        }
     } else {
-        Entry::Int((word.raw() << 16) as i64 >> 17)
+        integer_of(word)
     }
 }
 
+/// The integer of an inline word.
+#[inline]
+fn integer_of<'a>(word: Word) -> Entry<'a> {
+    Entry::Int((word.raw() << 16) as i64 >> 17)
+}
+
 fn hash_of(word: Word) -> u64 {
-    if is_pointer(word) {
+    if is_text(word) {
         // SAFETY: words in the table are alive.
         StoredMember::Text(unsafe { text_of(word) }).hash()
+    } else if is_pointer(word) {
+        // SAFETY: words in the table are alive.
+        unsafe { expiring::stored_of(word) }.hash()
     } else {
         StoredMember::Inline(word).hash()
     }
@@ -156,6 +207,10 @@ fn hash_of(word: Word) -> u64 {
 /// # Safety
 /// The entry is alive, and after `Some` the word is not used again.
 unsafe fn moved(word: Word, mover: &mut Mover) -> Option<Word> {
+    if is_expiring(word) {
+        // SAFETY: the caller guarantees it.
+        return unsafe { expiring::moved(word, mover) };
+    }
     let block = std::ptr::with_exposed_provenance_mut(word.raw() as usize);
     let block = NonNull::new(block).expect("words are not zero");
     // SAFETY: made by `into_word` with this length.
@@ -168,7 +223,7 @@ unsafe fn moved(word: Word, mover: &mut Mover) -> Option<Word> {
 /// # Safety
 /// The word has left the table and is not used again.
 unsafe fn free(word: Word) -> usize {
-    if is_pointer(word) {
+    if is_text(word) {
         // SAFETY: alive until here.
         let len = varint::sized(unsafe { text_of(word) });
         let block = std::ptr::with_exposed_provenance_mut(word.raw() as usize);
@@ -176,6 +231,10 @@ unsafe fn free(word: Word) -> usize {
         // SAFETY: made by `into_word` with this length.
         unsafe { alloc::free(block, len) };
         return alloc::good_size(len);
+    }
+    if is_pointer(word) {
+        // SAFETY: alive until here.
+        return unsafe { expiring::free_expiring(word) };
     }
     0
 }
@@ -191,6 +250,9 @@ pub struct MemberTable {
     /// Bytes of all members' entries.
     bytes: usize,
 }
+
+// Volatile members are counted with their records: tables without them are no larger.
+const _: () = assert!(size_of::<MemberTable>() <= 64);
 
 impl MemberTable {
     /// Adds a member; false if it was there.
@@ -262,9 +324,17 @@ impl MemberTable {
         let mut buffer = itoa::Buffer::new();
         let stored = StoredMember::of(member, &mut buffer);
         let gone = self.table.remove(hash, |word| stored.is(word));
-        // SAFETY: out of the table.
-        gone.map(|word| self.bytes -= unsafe { free(word) })
-            .is_some()
+        gone.map(|word| self.free_removed(word)).is_some()
+    }
+
+    /// Frees a member that has left the table.
+    #[inline]
+    fn free_removed(&mut self, word: Word) {
+        if is_expiring(word) {
+            self.table.count_expiring(true, false);
+        }
+        // SAFETY: out of the table, and the caller does not use the word again.
+        self.bytes -= unsafe { free(word) };
     }
 
     /// Whether the member is there.
@@ -280,19 +350,22 @@ impl MemberTable {
     pub fn remove(&mut self, member: &[u8]) -> bool {
         let stored = StoredMember::new(member);
         let gone = self.table.remove(stored.hash(), |word| stored.is(word));
-        // SAFETY: out of the table.
-        gone.map(|word| self.bytes -= unsafe { free(word) })
-            .is_some()
+        gone.map(|word| self.free_removed(word)).is_some()
     }
 
     /// Panics if an invariant is broken. O(n).
     pub fn check_invariants(&self) {
         self.table.check_invariants(hash_of);
-        let bytes = |member| match member {
-            Entry::Str(text) => alloc::good_size(varint::sized(text)),
-            Entry::Int(_) => 0,
-        };
-        assert_eq!(self.iter().map(bytes).sum::<usize>(), self.bytes);
+        // SAFETY: words in the table are alive.
+        let bytes = |word| unsafe { expiring::bytes_of(word) };
+        assert_eq!(self.table.iter().map(bytes).sum::<usize>(), self.bytes);
+        let expiries = || self.with_expiries().filter_map(|(_, expiry)| expiry);
+        assert_eq!(expiries().count(), self.volatile());
+        let first = expiries().min();
+        assert!(
+            first.is_none_or(|first| self.next_due().is_some_and(|due| due <= first)),
+            "the bound is not after any expiry"
+        );
     }
 
     /// All members, in no particular order. The entries are prefetched some steps ahead.
@@ -342,8 +415,7 @@ impl MemberTable {
         self.table.remove(hash_of(word), |other| other == word);
         // SAFETY: out of the table but alive.
         let seen = see(unsafe { entry_of(word) });
-        // SAFETY: out of the table.
-        self.bytes -= unsafe { free(word) };
+        self.free_removed(word);
         Some(seen)
     }
 
@@ -404,17 +476,22 @@ impl Drop for MemberTable {
 impl Clone for MemberTable {
     fn clone(&self) -> Self {
         let copy = |word| {
-            if is_pointer(word) {
+            if is_text(word) {
                 // SAFETY: words in the table are alive while it is borrowed.
                 StoredMember::Text(unsafe { text_of(word) }).into_word().0
+            } else if is_pointer(word) {
+                // SAFETY: as above.
+                unsafe { expiring::copy_of(word) }
             } else {
                 word
             }
         };
-        MemberTable {
+        let mut copied = MemberTable {
             table: self.table.copy_with(copy),
             bytes: self.bytes,
-        }
+        };
+        copied.record_all(self.volatile());
+        copied
     }
 }
 
