@@ -254,7 +254,7 @@ pub struct KeyspaceStats {
     pub misses: u64,
     /// `expired_keys`.
     pub expired: u64,
-    /// `expired_subkeys`: fields of hashes.
+    /// `expired_subkeys`: fields of hashes and members of sets.
     pub expired_fields: u64,
     /// Keys among `expired` that the active cycle removed.
     pub expired_actively: u64,
@@ -554,6 +554,11 @@ impl Keyspace {
         self.forget_aside();
         let all = 0..self.databases() as u32;
         all.map(|at| self.flush(DbIndex(at), off_loop)).sum()
+    }
+
+    /// Whether a member of any set expires. O(databases).
+    pub fn any_member_expires(&self) -> bool {
+        self.dbs.iter().any(|db| !db.members().is_empty())
     }
 
     /// Whether a field of any hash expires.

@@ -5,7 +5,7 @@
 //! distinct ([`distinct`]); checked here are complete records, numeric scores and ordered expiries.
 //! `None`: a check failed. Loading sorts elements of a sorted set that are out of order.
 
-use super::hash::{expiries_in_order, insert_by_expiry, stored_expiry};
+use super::expiry_order::{expiries_in_order, insert_by_expiry, stored_expiry};
 use super::zset::{are_in_order, element, next_pair};
 use super::{Container, Entry, Expiry, Hash, Limits, List, Set, Zset};
 use russet_encodings::intset::Intset;
@@ -73,6 +73,27 @@ impl Set {
         set
     }
 
+    /// A set from a listpack of members and expiries. `None`: the records are not whole, or their
+    /// expiries are out of order or no times.
+    pub fn import_extended(pack: Listpack, limits: &Limits) -> Option<Set> {
+        if !pack.len().is_multiple_of(2) || !expiries_in_order(&pack, 2) {
+            return None;
+        }
+        let mut set = Set::ListpackEx(pack);
+        let len = set.len();
+        set.prepare(len, limits);
+        Some(set)
+    }
+
+    /// An empty set for `members` members that may expire.
+    pub fn import_expiring(members: usize, limits: &Limits) -> Set {
+        if members > limits.set_max_listpack_entries {
+            Set::large()
+        } else {
+            Set::ListpackEx(Listpack::new())
+        }
+    }
+
     /// An empty set for `members` members of any kind.
     pub fn import_for(members: usize, limits: &Limits) -> Set {
         if members > limits.set_max_intset_entries {
@@ -134,7 +155,7 @@ impl Hash {
 
     /// A hash from a listpack of fields, values and expiries.
     pub fn import_extended(pack: Listpack, limits: &Limits) -> Option<Hash> {
-        if !pack.len().is_multiple_of(3) || !expiries_in_order(&pack) {
+        if !pack.len().is_multiple_of(3) || !expiries_in_order(&pack, 3) {
             return None;
         }
         let mut hash = Hash::ListpackEx(pack);
@@ -186,7 +207,7 @@ impl<'a> HashImport<'a> {
             Hash::Listpack(pack) => pack.append_all(&[name_entry, value_entry]),
             Hash::ListpackEx(pack) => {
                 let expiry = Entry::Int(stored_expiry(expire_ms));
-                insert_by_expiry(pack, [name_entry, value_entry, expiry]);
+                insert_by_expiry(pack, &[name_entry, value_entry, expiry]);
             }
         }
         true
@@ -205,7 +226,7 @@ impl<'a> HashImport<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Encoding;
+    use crate::{Encoding, Expirable as _};
 
     fn pack(words: &[&str]) -> Listpack {
         Listpack::from_entries(words.iter().map(|word| Entry::parse(word.as_bytes())))

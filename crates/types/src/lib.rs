@@ -38,6 +38,7 @@ mod any;
 pub mod array;
 mod boxed;
 mod container;
+mod expiry_order;
 mod hash;
 pub mod import;
 mod inner;
@@ -61,7 +62,8 @@ pub use any::{AnyContainer, copy, free, free_effort, free_step, memory_bytes, re
 pub use array::Array;
 pub(crate) use container::Relocate;
 pub use container::{Container, MemoryUsage};
-pub use hash::{Expiry, ExpiryChange, Hash, HashField, shared_figures};
+pub use expiry_order::{Expirable, ExpiryChange};
+pub use hash::{Expiry, Hash, HashField, shared_figures};
 pub use inner::InnerTable;
 pub use json::Json;
 pub use kept::{Bloom, BoxedValue, CountMin, Cuckoo, Kind, Suggestions, TDigest, TimeSeries, TopK};
@@ -70,7 +72,7 @@ pub use limits::Limits;
 pub use list::List;
 pub use path_hash::PathHash;
 pub use russet_encodings::btree::Descent;
-pub use set::Set;
+pub use set::{Set, is_expired};
 pub use set_algebra::{
     SetBuilder, difference, difference_len, intersect, intersection_len, union, union_len,
 };

@@ -25,7 +25,7 @@ impl MemoryUsage for Set {
     fn memory_bytes(&self) -> usize {
         match self {
             Set::Intset(set) => good_size(set.as_bytes().len()),
-            Set::Listpack(pack) => pack.memory_bytes(),
+            Set::Listpack(pack) | Set::ListpackEx(pack) => pack.memory_bytes(),
             Set::Table(table) => boxed_bytes::<MemberTable>() + table.memory_bytes(),
         }
     }

@@ -35,7 +35,7 @@ impl Relocate for Set {
     fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
         match self {
             Set::Intset(set) => set.relocate(mover),
-            Set::Listpack(pack) => pack.relocate(mover),
+            Set::Listpack(pack) | Set::ListpackEx(pack) => pack.relocate(mover),
             Set::Table(table) => {
                 if at == 0 {
                     mover.boxed(table);

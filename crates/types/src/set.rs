@@ -3,8 +3,13 @@
 //! An intset that grows too long becomes a table; an intset that gets a non-integer member becomes
 //! a listpack if that is within its limits, else a table; a listpack becomes a table. There is no
 //! way back, except for results of `SUNIONSTORE` and the like that hold integers alone.
+//!
+//! Once a member has an expiry, a small set is a listpack of (member, expiry), in the order of
+//! `expiry_order`, and stays so or becomes a table. Expired members stay until `remove_expired`;
+//! readers check the expiry themselves.
 #![allow(unsafe_code)]
 
+use super::expiry_order::{self, Expirable, ExpiryChange, NO_EXPIRY, expiry_at};
 use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
 use rand::Rng;
 use russet_encodings::elements::Elements;
@@ -25,6 +30,8 @@ pub enum Set {
     Intset(Intset),
     /// A few short members.
     Listpack(Listpack),
+    /// (member, expiry), once a member has an expiry.
+    ListpackEx(Listpack),
     /// Any other set; it stays a table.
     Table(Box<MemberTable>),
 }
@@ -61,7 +68,7 @@ impl Set {
     pub fn prepare(&mut self, count: usize, limits: &Limits) {
         let crowded = match self {
             Set::Intset(_) => count > limits.set_max_intset_entries,
-            Set::Listpack(_) => count > limits.set_max_listpack_entries,
+            Set::Listpack(_) | Set::ListpackEx(_) => count > limits.set_max_listpack_entries,
             Set::Table(_) => false,
         };
         if crowded {
@@ -89,7 +96,27 @@ impl Set {
                 }
                 true
             }
+            Set::ListpackEx(_) => self.add_to_extended(member, limits),
         }
+    }
+
+    #[cold]
+    fn add_to_extended(&mut self, member: &[u8], limits: &Limits) -> bool {
+        let Set::ListpackEx(pack) = self else {
+            unreachable!("called on such a listpack")
+        };
+        if expiry_order::find(pack, member, 2).is_some() {
+            return false;
+        }
+        if pack.len() / 2 < limits.set_max_listpack_entries
+            && member.len() <= limits.set_max_listpack_value
+            && pack.fits(member.len() + EXPIRY_BYTES)
+        {
+            pack.append_all(&[Entry::parse(member), Entry::Int(NO_EXPIRY)]);
+        } else {
+            self.become_table().add(member);
+        }
+        true
     }
 
     /// As [`Set::add`], for a member of another set.
@@ -119,7 +146,7 @@ impl Set {
                 true
             }
             Set::Table(table) => table.add(member),
-            Set::Intset(_) => unreachable!("just left"),
+            Set::Intset(_) | Set::ListpackEx(_) => unreachable!("just left"),
         }
     }
 
@@ -144,8 +171,12 @@ impl Set {
         if !matches!(self, Set::Table(_)) {
             let mut table = Box::<MemberTable>::default();
             let mut buffer = itoa::Buffer::new();
-            self.visit(|entry| {
-                table.add(entry.bytes(&mut buffer));
+            self.visit_expiries(|entry, expiry| {
+                let member = entry.bytes(&mut buffer);
+                table.add(member);
+                if expiry.is_some() {
+                    table.set_expiry(member, expiry);
+                }
                 true
             });
             *self = Set::Table(table);
@@ -178,6 +209,7 @@ impl Set {
         match self {
             Set::Table(table) => table.contains(member),
             Set::Listpack(pack) => find(pack, member),
+            Set::ListpackEx(pack) => expiry_order::find(pack, member, 2).is_some(),
             Set::Intset(set) => Entry::parse(member)
                 .as_int()
                 .is_some_and(|v| set.contains(v)),
@@ -216,6 +248,10 @@ impl Set {
                 let found = pack.first().and_then(|first| pack.find(first, member, 0));
                 found.map(|pos| pack.delete(pos)).is_some()
             }
+            Set::ListpackEx(pack) => {
+                let found = expiry_order::find(pack, member, 2);
+                found.map(|pos| pack.delete_span(pos, 2)).is_some()
+            }
         }
     }
 
@@ -224,6 +260,7 @@ impl Set {
         match self {
             Set::Table(table) => table.visit(see),
             Set::Listpack(pack) => _ = pack.iter().all(see),
+            Set::ListpackEx(pack) => _ = pack.iter().step_by(2).all(see),
             Set::Intset(set) => _ = set.iter().all(|value| see(Entry::Int(value))),
         }
     }
@@ -233,6 +270,7 @@ impl Set {
         match self {
             Set::Table(table) => Box::new(table.iter()),
             Set::Listpack(pack) => Box::new(pack.iter()),
+            Set::ListpackEx(pack) => Box::new(pack.iter().step_by(2)),
             Set::Intset(set) => Box::new(set.iter().map(Entry::Int)),
         }
     }
@@ -248,6 +286,11 @@ impl Set {
                     .then(|| pack.seek(below(rng, len)))
                     .flatten()
                     .map(|pos| pack.get(pos))
+            }
+            Set::ListpackEx(pack) => {
+                let len = pack.len() / 2;
+                let at = (len > 0).then(|| pack.seek(2 * below(rng, len)));
+                at.flatten().map(|pos| pack.get(pos))
             }
         }
     }
@@ -268,6 +311,12 @@ impl Set {
                 let pos = pack.seek(below(rng, pack.len().max(1)))?;
                 let seen = see(pack.get(pos));
                 pack.delete(pos);
+                Some(seen)
+            }
+            Set::ListpackEx(pack) => {
+                let pos = pack.seek(2 * below(rng, (pack.len() / 2).max(1)))?;
+                let seen = see(pack.get(pos));
+                pack.delete_span(pos, 2);
                 Some(seen)
             }
         }
@@ -303,6 +352,204 @@ fn find(pack: &Listpack, member: &[u8]) -> bool {
         .is_some()
 }
 
+/// The most bytes of an expiry in a listpack.
+const EXPIRY_BYTES: usize = 10;
+
+/// Members that expire.
+impl Set {
+    /// The expiry of a member, Unix milliseconds, expired or not. `None`: there is no such member;
+    /// `Some(None)`: it does not expire.
+    pub fn expiry_of(&self, member: &[u8]) -> Option<Option<u64>> {
+        match self {
+            Set::Table(table) => table.expiry_of(member),
+            Set::ListpackEx(pack) => {
+                let at = expiry_order::find(pack, member, 2)?;
+                Some(expiry_at(pack, pack.next(at)))
+            }
+            _ => self.contains(member).then_some(None),
+        }
+    }
+
+    /// As [`Set::contains`], without the members that have expired at `now_ms`.
+    #[inline]
+    pub fn has_live(&self, member: &[u8], now_ms: u64) -> bool {
+        if self.has_expired(now_ms) {
+            let expiry = self.expiry_of(member);
+            expiry.is_some_and(|expiry| !is_expired(expiry, now_ms))
+        } else {
+            self.contains(member)
+        }
+    }
+
+    /// Whether a member may have expired at `now_ms`. O(1).
+    #[inline]
+    pub fn has_expired(&self, now_ms: u64) -> bool {
+        self.next_due().is_some_and(|due| due < now_ms)
+    }
+
+    /// The set without the members that have expired at `now_ms`: itself, if there are none. O(n)
+    /// else.
+    pub fn live_at(&self, now_ms: u64, limits: &Limits) -> Cow<'_, Set> {
+        if !self.has_expired(now_ms) {
+            return Cow::Borrowed(self);
+        }
+        let mut live = match self {
+            Set::Table(_) => Set::large(),
+            _ => Set::small(),
+        };
+        self.visit_expiries(|member, expiry| {
+            if !is_expired(expiry, now_ms) {
+                live.add_entry(member, limits);
+                if expiry.is_some() {
+                    live.set_expiry(member.bytes(&mut itoa::Buffer::new()), expiry, limits);
+                }
+            }
+            true
+        });
+        Cow::Owned(live)
+    }
+
+    /// Sets or clears a member's expiry; false if there is no such member.
+    pub fn set_expiry(&mut self, member: &[u8], expire_ms: Option<u64>, limits: &Limits) -> bool {
+        if matches!(self, Set::Intset(_) | Set::Listpack(_)) {
+            if expire_ms.is_none() || !self.contains(member) {
+                return self.contains(member);
+            }
+            self.make_expirable(limits);
+        }
+        match self {
+            Set::Table(table) => table.set_expiry(member, expire_ms),
+            Set::ListpackEx(pack) => {
+                let found = expiry_order::find(pack, member, 2);
+                found
+                    .map(|at| expiry_order::move_to_expiry(pack, 2, at, expire_ms))
+                    .is_some()
+            }
+            Set::Intset(_) | Set::Listpack(_) => unreachable!("just made expirable"),
+        }
+    }
+
+    /// Passes a member's expiry to `decide` and applies the decision, which is returned; `None`: no
+    /// such member. A decision to keep or remove changes no encoding.
+    pub fn change_expiry(
+        &mut self,
+        member: &[u8],
+        limits: &Limits,
+        decide: impl FnOnce(Option<u64>) -> ExpiryChange,
+    ) -> Option<ExpiryChange> {
+        let change = decide(self.expiry_of(member)?);
+        match change {
+            ExpiryChange::Keep => {}
+            ExpiryChange::Remove => _ = self.remove(member),
+            ExpiryChange::Set(ms) => _ = self.set_expiry(member, Some(ms), limits),
+        }
+        Some(change)
+    }
+
+    /// Makes an intset or a listpack a listpack with room for expiries, if it is within the limits,
+    /// else a table.
+    fn make_expirable(&mut self, limits: &Limits) {
+        let (mut bytes, mut longest) = (0, 0);
+        self.visit(|member| {
+            bytes += entry_bytes(member) + EXPIRY_BYTES;
+            longest = longest.max(member.text_len());
+            true
+        });
+        if matches!(self, Set::Intset(_)) {
+            longest = INTEGER_TEXT_MAX;
+        }
+        if self.len() > limits.set_max_listpack_entries
+            || longest > limits.set_max_listpack_value
+            || !Listpack::new().fits(bytes)
+        {
+            self.become_table();
+            return;
+        }
+        let members = self.iter();
+        let records = members.flat_map(|member| [member, Entry::Int(NO_EXPIRY)]);
+        let pack = Listpack::from_entries(records.collect::<Vec<_>>());
+        *self = Set::ListpackEx(pack);
+    }
+
+    /// Calls `see` with every member and its expiry until it returns false, in the order of
+    /// [`Set::visit`].
+    pub fn visit_expiries<'a>(&'a self, mut see: impl FnMut(Entry<'a>, Option<u64>) -> bool) {
+        match self {
+            Set::Table(table) if table.volatile() > 0 => {
+                _ = table.with_expiries().all(|(member, at)| see(member, at));
+            }
+            Set::ListpackEx(pack) => {
+                let mut at = pack.first();
+                while let Some(pos) = at {
+                    let last = expiry_order::last_of(pack, 2, pos);
+                    if !see(pack.get(pos), expiry_at(pack, Some(last))) {
+                        return;
+                    }
+                    at = pack.next(last);
+                }
+            }
+            _ => self.visit(|member| see(member, None)),
+        }
+    }
+
+    /// As [`Set::scan`], with the members' expiries.
+    pub fn scan_expiries(&self, cursor: u64, mut see: impl FnMut(Entry<'_>, Option<u64>)) -> u64 {
+        if let Set::Table(table) = self {
+            return table.scan_expiries(cursor, see);
+        }
+        self.visit_expiries(|member, expiry| {
+            see(member, expiry);
+            true
+        });
+        0
+    }
+
+    /// The exact soonest expiry of any member. O(n) in a table.
+    pub fn expire_min(&self) -> Option<u64> {
+        match self {
+            Set::Table(table) => {
+                table.next_due()?;
+                table.with_expiries().filter_map(|(_, at)| at).min()
+            }
+            _ => self.next_due(),
+        }
+    }
+}
+
+/// Whether a member with this expiry has expired at `now_ms`.
+#[inline]
+pub fn is_expired(expiry: Option<u64>, now_ms: u64) -> bool {
+    expiry.is_some_and(|ms| ms < now_ms)
+}
+
+/// The longest text of an integer.
+const INTEGER_TEXT_MAX: usize = 20;
+
+impl Expirable for Set {
+    #[inline]
+    fn next_due(&self) -> Option<u64> {
+        match self {
+            Set::Table(table) => table.next_due(),
+            Set::ListpackEx(pack) => expiry_at(pack, pack.seek(1)),
+            Set::Intset(_) | Set::Listpack(_) => None,
+        }
+    }
+
+    fn remove_expired(&mut self, now_ms: u64, limit: usize, mut see: impl FnMut(&[u8])) -> usize {
+        match self {
+            Set::Intset(_) | Set::Listpack(_) => 0,
+            Set::Table(table) => table.remove_expired(now_ms, limit, |member| {
+                see(member.bytes(&mut itoa::Buffer::new()));
+            }),
+            Set::ListpackEx(pack) => expiry_order::remove_due(pack, 2, now_ms, limit, see),
+        }
+    }
+
+    fn remove_element(&mut self, name: &[u8]) -> bool {
+        self.remove(name)
+    }
+}
+
 impl Container for Set {
     const TYPE: Type = Type::Set;
     const NAME: &str = "set";
@@ -312,7 +559,7 @@ impl Container for Set {
         let encoding = self.encoding();
         match self {
             Set::Intset(set) => (encoding, set.into_word()),
-            Set::Listpack(pack) => (encoding, pack.into_word()),
+            Set::Listpack(pack) | Set::ListpackEx(pack) => (encoding, pack.into_word()),
             Set::Table(table) => (encoding, boxed::into_word(table)),
         }
     }
@@ -324,6 +571,8 @@ impl Container for Set {
             // SAFETY: the caller guarantees it.
             Encoding::Listpack => Set::Listpack(unsafe { Listpack::from_word(word) }),
             // SAFETY: the caller guarantees it.
+            Encoding::ListpackEx => Set::ListpackEx(unsafe { Listpack::from_word(word) }),
+            // SAFETY: the caller guarantees it.
             Encoding::Hashtable => Set::Table(unsafe { boxed::from_word(word) }),
             other => panic!("not an encoding of a set: {other:?}"),
         }
@@ -333,6 +582,7 @@ impl Container for Set {
         match self {
             Set::Intset(_) => Encoding::Intset,
             Set::Listpack(_) => Encoding::Listpack,
+            Set::ListpackEx(_) => Encoding::ListpackEx,
             Set::Table(_) => Encoding::Hashtable,
         }
     }
@@ -341,6 +591,7 @@ impl Container for Set {
         match self {
             Set::Intset(set) => set.len(),
             Set::Listpack(pack) => pack.len(),
+            Set::ListpackEx(pack) => pack.len() / 2,
             Set::Table(table) => table.len(),
         }
     }
@@ -352,20 +603,36 @@ impl Container for Set {
                 pack.check_invariants();
                 assert!(pack.all_differ(1), "every member once");
             }
+            Set::ListpackEx(pack) => {
+                pack.check_invariants();
+                assert!(pack.len().is_multiple_of(2), "whole records");
+                assert!(pack.all_differ(2), "every member once");
+                assert!(expiry_order::expiries_in_order(pack, 2), "soonest first");
+            }
             Set::Table(table) => table.check_invariants(),
         }
     }
 
     fn sign(&self, signature: &mut Signature) {
-        self.visit(|entry| {
-            signature.join(entry.bytes(&mut itoa::Buffer::new()));
+        self.visit_expiries(|entry, expiry| {
+            let mut buffer = itoa::Buffer::new();
+            let member = entry.bytes(&mut buffer);
+            match expiry {
+                None => signature.join(member),
+                Some(ms) => {
+                    let mut one = Signature::default();
+                    one.follow_entry(entry);
+                    one.follow_entry(Entry::Int(expiry_order::stored_expiry(Some(ms))));
+                    signature.join_signed(one);
+                }
+            }
             true
         });
     }
 
     fn listpack(&self) -> Option<Cow<'_, Listpack>> {
         match self {
-            Set::Listpack(pack) => Some(Cow::Borrowed(pack)),
+            Set::Listpack(pack) | Set::ListpackEx(pack) => Some(Cow::Borrowed(pack)),
             _ => None,
         }
     }

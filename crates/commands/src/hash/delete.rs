@@ -4,7 +4,7 @@ use crate::work;
 use russet_command::{Access, Arity, Category, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_server::{Call, CommandResult, Spec};
-use russet_types::{Container, Hash, HashField};
+use russet_types::{Container, Expirable as _, Hash, HashField};
 
 pub(super) const HDEL: Spec = Spec {
     arity: Arity::AtLeast(3),

@@ -14,7 +14,7 @@
 use smallvec::SmallVec;
 
 use super::field_args::{
-    Condition, ExpireOutcome, SECOND_FIELDS_WORD, expire_field, parse_block, parse_when,
+    BlockWords, Condition, ExpireOutcome, FIELDS, expire_field, parse_block, parse_when,
     unknown_argument,
 };
 use super::fields_last;
@@ -82,14 +82,16 @@ fn hpexpireat(call: &mut Call<'_>) -> CommandResult {
     expire(call, TimeForm::PxAt)
 }
 
-/// The arguments after the time: a condition and `FIELDS n field ...`, in any order.
-struct Options<'a> {
-    condition: Option<&'static (&'static str, Condition)>,
-    fields: Args<'a>,
+/// The arguments after the time: a condition and `FIELDS n field ...` (of sets `MEMBERS n member
+/// ...`), in any order.
+pub(crate) struct Options<'a> {
+    pub(crate) condition: Option<&'static (&'static str, Condition)>,
+    pub(crate) fields: Args<'a>,
 }
 
 impl<'a> Options<'a> {
-    fn parse(args: Args<'a>) -> Result<Self, CommandError> {
+    /// Redis's grammar.
+    pub(crate) fn parse(args: Args<'a>, words: &BlockWords) -> Result<Self, CommandError> {
         const CONDITIONS: [(&str, Condition); 4] = [
             ("NX", Condition::WithoutExpiry),
             ("XX", Condition::WithExpiry),
@@ -98,22 +100,18 @@ impl<'a> Options<'a> {
         ];
         const TWO_CONDITIONS: CommandError =
             CommandError::Text("ERR Multiple condition flags specified");
-        const CUT_OFF: CommandError =
-            CommandError::Text("ERR FIELDS requires at least numfields and one field argument");
-        const BAD_COUNT: CommandError =
-            CommandError::Text("ERR Parameter `numFields` should be greater than 0");
-        const NO_FIELDS: CommandError = CommandError::Text("ERR missing FIELDS argument");
         let (mut condition, mut fields, mut has_two) = (None, None, false);
         let mut at = 3;
         while at < args.len() {
-            if args.is(at, "FIELDS") {
+            if args.is(at, words.word) {
                 if fields.is_some() {
-                    return Err(SECOND_FIELDS_WORD);
+                    return Err(CommandError::Text(words.repeated));
                 }
                 if at + 2 >= args.len() {
-                    return Err(CUT_OFF);
+                    return Err(CommandError::Text(words.cut_off));
                 }
-                let (given, end) = parse_block(args, at, 1, BAD_COUNT)?;
+                let bad_number = CommandError::Text(words.bad_number);
+                let (given, end) = parse_block(args, at, 1, bad_number)?;
                 (fields, at) = (Some(given), end);
                 continue;
             }
@@ -123,7 +121,7 @@ impl<'a> Options<'a> {
             condition = Some(found);
             at += 1;
         }
-        let fields = fields.ok_or(NO_FIELDS)?;
+        let fields = fields.ok_or(CommandError::Text(words.missing))?;
         if has_two {
             Err(TWO_CONDITIONS)
         } else {
@@ -200,7 +198,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
         Some(parsed) => parsed,
         None => (
             parse_when(args.at(2), form, clock, by)?,
-            Options::parse(args)?,
+            Options::parse(args, &FIELDS)?,
         ),
     };
     call.reply.array(fields.len());

@@ -24,7 +24,7 @@ use russet_config::Dialect;
 use russet_keyspace::Class;
 use russet_resp::Args;
 use russet_server::{Call, CommandResult, Spec};
-use russet_types::Hash;
+use russet_types::{Expirable as _, Hash};
 
 /// The change that HGETEX makes to the fields it reads.
 #[derive(Clone, Copy, PartialEq, Eq)]

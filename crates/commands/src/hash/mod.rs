@@ -12,8 +12,8 @@
 //! expired fields: `keyspace`.
 
 mod delete;
-mod expire;
-mod field_args;
+pub(crate) mod expire;
+pub(crate) mod field_args;
 mod fields_last;
 mod get;
 mod getex;

@@ -12,12 +12,14 @@ use super::super::slots::hidden::HIDDEN_MS;
 use super::super::store::entry::{Entry, is_past};
 use super::super::store::table::DUE_MAX;
 use super::super::{Cause, DbIndex, Keyspace};
+use super::expired_fields::WithWords;
+use russet_types::{Hash, Set};
 
 /// Segments visited between two checks of the time. A visit whose keys are all due may yield 500 of
 /// them: some hundred microseconds.
 const SEGMENTS_PER_STEP: usize = 2;
 
-/// Fields of a hash, or lines of a stream's producers, removed between two checks of the time.
+/// Fields of a hash, members of a set, or lines of a stream's producers, removed between two checks of the time.
 const FIELDS_PER_STEP: usize = 256;
 
 /// The result of a cycle.
@@ -95,17 +97,9 @@ impl Keyspace {
             }
         }
         while let Some((at, _)) = self.dbs.first_due_field().filter(|&(_, when)| when <= past) {
-            let table = self.dbs[at].table_mut();
-            let due = table.fields_mut().take_due(past);
-            if let Some(key) = &due
-                && self.hides(key)
-            {
-                let again = self.now_ms.saturating_add(HIDDEN_MS);
-                self.db(at).record_field_expiry(key, again);
-            } else if let Some(key) = due {
-                let removed = self.db(at).expire_due_fields(&key, FIELDS_PER_STEP);
-                self.stats.expired_fields_actively += removed as u64;
-            } else if let Some(key) = self.dbs[at].table_mut().streams_mut().take_due(past) {
+            let is_done =
+                self.expire_elements::<Hash>(at, past) || self.expire_elements::<Set>(at, past);
+            if !is_done && let Some(key) = self.dbs[at].table_mut().streams_mut().take_due(past) {
                 self.db(at).expire_due_iids(&key, past, FIELDS_PER_STEP);
             }
             if start.elapsed() >= budget {
@@ -116,6 +110,21 @@ impl Keyspace {
         // All that was put off has been visited.
         self.late_until_ms.take_if(|late| *late <= past);
         cycle
+    }
+
+    /// Deletes expired elements of the hash or set that is due first; `false`: none is due.
+    fn expire_elements<T: WithWords>(&mut self, at: DbIndex, past: i64) -> bool {
+        let Some(key) = T::lines(self.dbs[at].table_mut()).take_due(past) else {
+            return false;
+        };
+        if self.hides(&key) {
+            let again = self.now_ms.saturating_add(HIDDEN_MS);
+            self.db(at).note_expiry::<T>(&key, again);
+        } else {
+            let removed = self.db(at).expire_due::<T>(&key, FIELDS_PER_STEP);
+            self.stats.expired_fields_actively += removed as u64;
+        }
+        true
     }
 
     /// When a key expires or has expired, whether or not expired keys are hidden.

@@ -214,9 +214,14 @@ impl Keyspace {
             .record_removal(db, key, [word, key].into_iter());
     }
 
-    /// Records the removal of an expired hash field.
-    pub(crate) fn record_field_removed(&mut self, db: DbIndex, key: &[u8], field: &[u8]) {
+    /// Records the removal of an expired field or member by its command.
+    pub(crate) fn record_field_removed(
+        &mut self,
+        db: DbIndex,
+        (command, key): (&'static [u8], &[u8]),
+        field: &[u8],
+    ) {
         self.effects
-            .record_removal(db, key, [b"HDEL", key, field].into_iter());
+            .record_removal(db, key, [command, key, field].into_iter());
     }
 }

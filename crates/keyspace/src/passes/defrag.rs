@@ -108,39 +108,39 @@ impl Keyspace {
 impl Database {
     /// Offers the entries of a step of a scan; returns the next cursor.
     fn relocate_entries(&mut self, walk: &mut Walk, cursor: u64) -> u64 {
-        let (stays, has_lines) = (self.saved_in_slices(), !self.fields().is_empty());
+        let stays = self.saved_in_slices();
+        let lines = [self.fields(), self.members(), self.streams()];
+        let has_lines = lines.map(|lines| !lines.is_empty());
         let n = walk.elements();
-        let has_streams = !self.streams().is_empty();
-        self.table_mut()
-            .relocate_scan(cursor, |entry, fields, streams| {
-                if stays == Some(entry) {
-                    return None;
-                }
-                let before = walk.mover.moved;
-                let moved = entry.moved(&mut walk.mover);
-                let entry = moved.unwrap_or(entry);
-                if entry.kind() == Type::String {
-                    entry.move_text(&mut walk.mover);
-                } else {
-                    if has_lines && entry.kind() == Type::Hash {
-                        fields.relocate(entry.key(), &mut walk.mover);
-                    }
-                    if has_streams && entry.kind() == Type::Stream {
-                        streams.relocate(entry.key(), &mut walk.mover);
-                    }
-                    // Effort does not count all of a stream group: an unfinished group is large,
-                    // too.
-                    let large = container_effort(entry) > n
-                        || relocate_container(entry, &mut walk.mover, 0, 2 * n).is_some();
-                    if large {
-                        walk.large.push_back(entry.key().into());
+        self.table_mut().relocate_scan(cursor, |entry, lines| {
+            if stays == Some(entry) {
+                return None;
+            }
+            let before = walk.mover.moved;
+            let moved = entry.moved(&mut walk.mover);
+            let entry = moved.unwrap_or(entry);
+            if entry.kind() == Type::String {
+                entry.move_text(&mut walk.mover);
+            } else {
+                let kinds = [Type::Hash, Type::Set, Type::Stream];
+                for ((lines, kind), has_any) in lines.into_iter().zip(kinds).zip(has_lines) {
+                    if has_any && entry.kind() == kind {
+                        lines.relocate(entry.key(), &mut walk.mover);
                     }
                 }
-                let any = walk.mover.moved > before;
-                walk.keys_moved += u64::from(any);
-                walk.keys_left += u64::from(!any);
-                moved
-            })
+                // Effort does not count all of a stream group: an unfinished group is large,
+                // too.
+                let large = container_effort(entry) > n
+                    || relocate_container(entry, &mut walk.mover, 0, 2 * n).is_some();
+                if large {
+                    walk.large.push_back(entry.key().into());
+                }
+            }
+            let any = walk.mover.moved > before;
+            walk.keys_moved += u64::from(any);
+            walk.keys_left += u64::from(!any);
+            moved
+        })
     }
 
     /// Offers a part of the container at a key, if the key still has a container.

@@ -107,6 +107,11 @@ impl Database {
         self.table.fields()
     }
 
+    /// Sets whose members expire.
+    pub fn members(&self) -> &FieldExpiries {
+        self.table.members()
+    }
+
     /// Streams that need a newer form in files.
     pub fn streams(&self) -> &FieldExpiries {
         self.table.streams()
@@ -137,12 +142,14 @@ impl Database {
         self.table.index_labels(entry);
     }
 
-    /// Bytes of the lines of hashes and of streams, of the labels of time series, and of the names
+    /// Bytes of the lines of hashes, of sets and of streams, of the labels of time series, and of the names
     /// of marked keys.
     pub fn line_bytes(&self) -> usize {
         let labels = self.labels().map_or(0, LabelIndex::memory_bytes);
         let names = self.blessings().map_or(0, Blessings::memory_bytes);
-        self.fields().memory_bytes() + self.streams().memory_bytes() + labels + names
+        let lines = [self.fields(), self.members(), self.streams()];
+        let lines: usize = lines.iter().map(|lines| lines.memory_bytes()).sum();
+        lines + labels + names
     }
 
     /// Keys by type and size.

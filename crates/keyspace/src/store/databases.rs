@@ -1,7 +1,7 @@
 //! The databases of a keyspace, and which of them has the key or field that expires first.
 //!
 //! A database has lower bounds of the expiries of its keys, and of the expiries within its values:
-//! of hashes' fields, and of streams' idempotent IDs. Two trees of minima over these bounds lead to
+//! of hashes' fields, of sets' members, and of streams' idempotent IDs. Two trees of minima over these bounds lead to
 //! the database with the least bound, so that neither the loop's sleep nor the expire cycle visits
 //! all databases.
 //!
@@ -144,10 +144,12 @@ impl Databases {
     }
 }
 
-/// A lower bound of the expiries within a table's values: of hashes' fields, of streams' lines.
+/// A lower bound of the expiries within a table's values: of hashes' fields, of sets' members, of
+/// streams' lines.
 fn within(table: &Table) -> i64 {
-    let [fields, streams] = [table.fields(), table.streams()].map(|lines| lines.next_due());
-    fields.unwrap_or(NEVER).min(streams.unwrap_or(NEVER))
+    let lines = [table.fields(), table.members(), table.streams()];
+    let due = lines.map(|lines| lines.next_due().unwrap_or(NEVER));
+    due.into_iter().min().unwrap_or(NEVER)
 }
 
 fn first(tree: &MinTree) -> Option<(DbIndex, i64)> {

@@ -37,7 +37,7 @@ use russet_base::text::is_same;
 use russet_encodings::hashtable::{self, Accepts, Handle, HashTable, Shape, Word};
 use russet_encodings::prefetch::ahead;
 use russet_timeseries::index::LabelIndex;
-use russet_types::{Encoding, Hash, Stream, TimeSeries, Type};
+use russet_types::{Encoding, Expirable as _, Hash, Set, Stream, TimeSeries, Type};
 
 /// Later expiries are recorded as this time, some 8,900 years ahead, and are in no order.
 pub(crate) const DUE_MAX: i64 = hashtable::TIME_MAX;
@@ -98,6 +98,8 @@ pub struct Table {
     volatile: usize,
     /// Hashes whose fields expire.
     fields: FieldExpiries,
+    /// Sets whose members expire.
+    members: FieldExpiries,
     /// Streams with lines of producers, by the expiry of the first line, and streams that a file
     /// holds only in a newer form, with no expiry.
     streams: FieldExpiries,
@@ -116,6 +118,7 @@ impl Table {
             slots: None,
             volatile: 0,
             fields: FieldExpiries::default(),
+            members: FieldExpiries::default(),
             streams: FieldExpiries::default(),
             labels: None,
             blessings: None,
@@ -170,8 +173,10 @@ impl Table {
     fn forget_lines_of(&mut self, slots: &SlotSet) {
         self.forget_blessings_of(slots);
         let among = SlotFilter::Only(slots);
-        let lines =
-            self.fields.len() + self.streams.len() + self.labels().map_or(0, LabelIndex::len);
+        let lines = self.fields.len()
+            + self.members.len()
+            + self.streams.len()
+            + self.labels().map_or(0, LabelIndex::len);
         if lines == 0 {
             return;
         }
@@ -180,18 +185,20 @@ impl Table {
             let keys = self
                 .fields
                 .soonest()
+                .chain(self.members.soonest())
                 .chain(self.streams.soonest())
                 .chain(series);
             let of_slots = keys.filter(|key| slots.has(self.hash(key).slot()));
             of_slots.map(Box::from).collect()
         } else {
             let entries = self.entries_among(among);
-            let lined = entries
-                .filter(|its| matches!(its.kind(), Type::Hash | Type::Stream | Type::TimeSeries));
+            let has_lines = [Type::Hash, Type::Set, Type::Stream, Type::TimeSeries];
+            let lined = entries.filter(|its| has_lines.contains(&its.kind()));
             lined.map(|entry| entry.key().into()).collect()
         };
         for key in keys {
             self.fields.forget(&key);
+            self.members.forget(&key);
             self.streams.forget(&key);
             let found = self.find(self.hash(&key), &key).map(|found| found.entry);
             if let Some(entry) = found.filter(|entry| entry.kind() == Type::TimeSeries) {
@@ -243,6 +250,18 @@ impl Table {
     #[inline]
     pub(crate) fn fields_mut(&mut self) -> &mut FieldExpiries {
         &mut self.fields
+    }
+
+    /// Sets whose members expire.
+    #[inline]
+    pub fn members(&self) -> &FieldExpiries {
+        &self.members
+    }
+
+    /// Sets whose members expire, to record other times.
+    #[inline]
+    pub(crate) fn members_mut(&mut self) -> &mut FieldExpiries {
+        &mut self.members
     }
 
     /// Streams that need a newer form in files, by the expiry of their first line of a producer.
@@ -475,7 +494,7 @@ impl Table {
 
     // --- by time ---
 
-    /// An entry was added or given another value: a hash whose fields expire, and a stream that
+    /// An entry was added or given another value: a hash or set with expiries, and a stream that
     /// needs a newer form in files, get a line.
     #[inline]
     pub(crate) fn record_fields(&mut self, entry: Entry) {
@@ -485,6 +504,13 @@ impl Table {
                     && let Some(due) = Ref::<Hash>::of(entry).next_due()
                 {
                     self.fields.note(entry.key(), due as i64);
+                }
+            }
+            Type::Set => {
+                if !matches!(entry.encoding(), Encoding::Listpack | Encoding::Intset)
+                    && let Some(due) = Ref::<Set>::of(entry).next_due()
+                {
+                    self.members.note(entry.key(), due as i64);
                 }
             }
             Type::Stream => {
@@ -502,6 +528,7 @@ impl Table {
     pub(crate) fn forget_fields(&mut self, entry: Entry) {
         match entry.kind() {
             Type::Hash if !self.fields.is_empty() => self.fields.forget(entry.key()),
+            Type::Set if !self.members.is_empty() => self.members.forget(entry.key()),
             Type::Stream if !self.streams.is_empty() => self.streams.forget(entry.key()),
             Type::TimeSeries => self.forget_labels(entry),
             _ => {}
@@ -682,12 +709,15 @@ impl Table {
     pub(crate) fn relocate_scan(
         &mut self,
         cursor: u64,
-        mut change: impl FnMut(Entry, &mut FieldExpiries, &mut FieldExpiries) -> Option<Entry>,
+        mut change: impl FnMut(Entry, [&mut FieldExpiries; 3]) -> Option<Entry>,
     ) -> u64 {
         // Entries are scattered in memory: all are prefetched before the first is read.
         self.scan_ahead(cursor, SlotFilter::All, |_| ());
-        let (fields, streams) = (&mut self.fields, &mut self.streams);
-        let change = |word| change(Entry::of(word), fields, streams).map(Entry::table_word);
+        let (fields, members, streams) = (&mut self.fields, &mut self.members, &mut self.streams);
+        let change = |word| {
+            let lines = [&mut *fields, &mut *members, &mut *streams];
+            change(Entry::of(word), lines).map(Entry::table_word)
+        };
         match &mut self.slots {
             None => self.entries.relocate_words(cursor, change),
             Some(slots) => slots.relocate_words(cursor, change),
@@ -703,7 +733,8 @@ impl Table {
             assert_eq!(self.entries.len(), 0);
             slots.check_invariants(|word| self.hash(Entry::of(word).key()).slot());
         }
-        let (mut volatile, mut first_due, mut lines, mut streams) = (0, i64::MAX, 0, 0);
+        let (mut volatile, mut first_due) = (0, i64::MAX);
+        let (mut lines, mut streams) = ([0; 2], 0);
         let mut series = 0;
         let (mut blessed, mut blessed_volatile) = (0, 0);
         for entry in self.entries() {
@@ -718,17 +749,20 @@ impl Table {
             }
             volatile += usize::from(entry.has_expiry());
             first_due = first_due.min(entry.expiry().unwrap_or(i64::MAX));
-            let line = self.fields.line(entry.key());
-            lines += usize::from(line.is_some());
-            let due = match entry.kind() {
-                Type::Hash => Ref::<Hash>::of(entry).expire_min().map(|due| due as i64),
-                _ => None,
-            };
-            assert!(
-                due.is_none_or(|due| line.is_some_and(|line| line <= due || may_be_late)),
-                "the active cycle visits in time"
-            );
-            assert!(line.is_none() || entry.kind() == Type::Hash);
+            let due = [
+                (entry.kind() == Type::Hash).then(|| Ref::<Hash>::of(entry).expire_min()),
+                (entry.kind() == Type::Set).then(|| Ref::<Set>::of(entry).expire_min()),
+            ];
+            for (at, of) in [&self.fields, &self.members].into_iter().enumerate() {
+                let line = of.line(entry.key());
+                lines[at] += usize::from(line.is_some());
+                let due = due[at].flatten().map(|due| due as i64);
+                assert!(
+                    due.is_none_or(|due| line.is_some_and(|line| line <= due || may_be_late)),
+                    "the active cycle visits in time"
+                );
+                assert!(line.is_none() || entry.kind() == [Type::Hash, Type::Set][at]);
+            }
             let line = self.streams.line(entry.key());
             streams += usize::from(line.is_some());
             let due = match entry.kind() {
@@ -741,7 +775,8 @@ impl Table {
         assert_eq!(volatile, self.volatile);
         let blessings = self.blessings().map(|its| (its.len(), its.volatile()));
         assert_eq!(blessings.unwrap_or((0, 0)), (blessed, blessed_volatile));
-        assert_eq!(lines, self.fields.len(), "no line without its hash");
+        assert_eq!(lines[0], self.fields.len(), "no line without its hash");
+        assert_eq!(lines[1], self.members.len(), "no line without its set");
         assert_eq!(streams, self.streams.len(), "no line without its stream");
         assert_eq!(series, self.labels().map_or(0, LabelIndex::len));
         let bound = self.next_due().unwrap_or(i64::MAX);

@@ -10,10 +10,9 @@
 mod packed;
 mod shared;
 
+use super::expiry_order::{self, Expirable, ExpiryChange, NO_EXPIRY, expiry_at, find};
 use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
-use packed::{
-    NO_EXPIRY, expiry_at, find, move_to_expiry, record, records, set_in_extended, set_in_listpack,
-};
+use packed::{record, records, set_in_extended, set_in_listpack};
 use rand::Rng;
 use russet_encodings::elements::Elements;
 use russet_encodings::fields::{Field, FieldTable, Ttl};
@@ -25,7 +24,6 @@ use shared::{SchemaLookup, extended, find as find_schema, make, reduced};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
-pub(super) use packed::{expiries_in_order, insert_by_expiry, stored_expiry};
 pub use russet_encodings::fields::Ttl as Expiry;
 pub use shared::shared_figures;
 
@@ -56,17 +54,6 @@ impl<'a> From<Field<'a>> for HashField<'a> {
             expire_ms: field.expire_ms,
         }
     }
-}
-
-/// The decision about a field's expiry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExpiryChange {
-    /// The expiry stays as it is.
-    Keep,
-    /// The field expires at this time, Unix milliseconds.
-    Set(u64),
-    /// The field is removed.
-    Remove,
 }
 
 /// See the module.
@@ -307,7 +294,7 @@ impl Hash {
         let Some(at) = find(pack, name, 3) else {
             return false;
         };
-        move_to_expiry(pack, at, expire_ms);
+        expiry_order::move_to_expiry(pack, 3, at, expire_ms);
         true
     }
 
@@ -332,7 +319,7 @@ impl Hash {
             (ExpiryChange::Keep, ..) => {}
             (ExpiryChange::Remove, ..) => _ = self.remove(name),
             (ExpiryChange::Set(ms), Some(at), Hash::ListpackEx(pack)) => {
-                move_to_expiry(pack, at, Some(ms));
+                expiry_order::move_to_expiry(pack, 3, at, Some(ms));
             }
             (ExpiryChange::Set(ms), ..) => _ = self.set_expire(name, Some(ms)),
         }
@@ -369,16 +356,6 @@ impl Hash {
         true
     }
 
-    /// A lower bound of all expiries. Exact in a listpack; in a table it may be the expiry of a
-    /// field since removed or changed.
-    pub fn next_due(&self) -> Option<u64> {
-        match self {
-            Hash::Listpack(_) | Hash::Record(_) => None,
-            Hash::ListpackEx(pack) => expiry_at(pack, pack.seek(2)),
-            Hash::Table(table) => table.next_due(),
-        }
-    }
-
     /// The exact soonest expiry of any field. O(n) in a table.
     pub fn expire_min(&self) -> Option<u64> {
         match self {
@@ -388,32 +365,6 @@ impl Hash {
             }
             _ => self.next_due(),
         }
-    }
-
-    /// Removes up to `limit` fields whose expiry is at or before `now_ms`, passing each name to
-    /// `see` first; returns how many.
-    pub fn remove_expired(
-        &mut self,
-        now_ms: u64,
-        limit: usize,
-        mut see: impl FnMut(&[u8]),
-    ) -> usize {
-        let pack = match self {
-            Hash::Listpack(_) | Hash::Record(_) => return 0,
-            Hash::Table(table) => return table.remove_expired(now_ms, limit, see),
-            Hash::ListpackEx(pack) => pack,
-        };
-        let mut buffer = itoa::Buffer::new();
-        let mut removed = 0;
-        for field in records(pack, 3).take(limit) {
-            if field.expire_ms.is_none_or(|ms| ms > now_ms) {
-                break;
-            }
-            see(field.name.bytes(&mut buffer));
-            removed += 1;
-        }
-        pack.delete_range(0, removed * 3);
-        removed
     }
 
     /// Number of fields that have not expired at `now_ms`. O(expired), or O(n) in a table
@@ -526,6 +477,28 @@ fn set_in_record(record: &mut Record, name: &[u8], value: &[u8], limits: &Limits
             record.push(schema, value);
             Some(true)
         }
+    }
+}
+
+impl Expirable for Hash {
+    fn next_due(&self) -> Option<u64> {
+        match self {
+            Hash::Listpack(_) | Hash::Record(_) => None,
+            Hash::ListpackEx(pack) => expiry_at(pack, pack.seek(2)),
+            Hash::Table(table) => table.next_due(),
+        }
+    }
+
+    fn remove_expired(&mut self, now_ms: u64, limit: usize, see: impl FnMut(&[u8])) -> usize {
+        match self {
+            Hash::Listpack(_) | Hash::Record(_) => 0,
+            Hash::Table(table) => table.remove_expired(now_ms, limit, see),
+            Hash::ListpackEx(pack) => expiry_order::remove_due(pack, 3, now_ms, limit, see),
+        }
+    }
+
+    fn remove_element(&mut self, name: &[u8]) -> bool {
+        self.remove(name)
     }
 }
 

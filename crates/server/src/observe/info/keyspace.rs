@@ -22,7 +22,8 @@ pub fn keyspace(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Keyspace");
     for (at, db) in keyspace.in_use() {
         let avg_ttl = db.average_ttl_ms(keyspace.now_ms(), TTL_SAMPLES);
-        let (name, volatile_items) = (keyspace.dialect.volatile_items(), db.fields().len());
+        let name = keyspace.dialect.volatile_items();
+        let volatile_items = db.fields().len() + db.members().len();
         to.line(format_args!(
             "db{}:keys={},expires={},avg_ttl={avg_ttl},{name}={volatile_items}",
             at.0,

@@ -307,7 +307,10 @@ fn databases(from: &Source<'_>, to: &mut Families) {
         let name = || label("db", format!("db{}", at.0));
         keys.push((name(), whole(db.len() as u64)));
         expiring.push((name(), whole(db.volatile() as u64)));
-        fields.push((name(), whole(db.fields().len() as u64)));
+        fields.push((
+            name(),
+            whole((db.fields().len() + db.members().len()) as u64),
+        ));
         let average_ms = db.average_ttl_ms(keyspace.now_ms(), TTL_SAMPLES / databases);
         ttl.push((name(), Value::Real(average_ms as f64 / 1000.0)));
         for (kind, text) in SIZES {
