@@ -1,10 +1,11 @@
-//! Mutated payloads with a right checksum, of the types that Redis 8.6 to 8.10 added. RESTORE
+//! Mutated payloads with a right checksum, of the types that Redis 8.6 to 8.12 added. RESTORE
 //! refuses a payload, or takes it; then the value can be read, dumped, and restored as an equal
 //! value.
 //!
 //!     26, 27    streams with idempotent IDs, with entries without an owner
 //!     28        arrays
 //!     29, 31    hashes with their names (30 and 32: those in a file)
+//!     34, 35    sets whose members expire, in a listpack and in a table
 //!
 //! `RUSSET_MUTATED_PAYLOADS` is the number of payloads for each type; the default is small.
 
@@ -84,7 +85,7 @@ fn made(lines: &[&str], kind: u8) -> Vec<u8> {
 const IN_ORDER: [u8; 6] = [15, 19, 21, 26, 27, 28];
 
 /// Commands that read a whole value of some type.
-const READS: [&[&[u8]]; 9] = [
+const READS: [&[&[u8]]; 11] = [
     &[b"XRANGE", b"k", b"-", b"+"],
     &[b"XINFO", b"STREAM", b"k", b"FULL", b"COUNT", b"0"],
     &[b"XINFO", b"GROUPS", b"k"],
@@ -99,6 +100,8 @@ const READS: [&[&[u8]]; 9] = [
     ],
     &[b"ARCOUNT", b"k"],
     &[b"HGETALL", b"k"],
+    &[b"SMEMBERS", b"k"],
+    &[b"SINTER", b"k", b"k"],
     &[b"OBJECT", b"ENCODING", b"k"],
     &[b"MEMORY", b"USAGE", b"k"],
 ];
@@ -245,4 +248,31 @@ fn hashes_with_templates_are_refused_or_sound() {
         loaded += usize::from(super::rdb::load(&changed).is_ok());
     }
     assert!(loaded > count() / 50, "{loaded}");
+}
+
+#[test]
+fn sets_whose_members_expire_are_refused_or_sound() {
+    let changes = [
+        "SADD k x 17",
+        "SREM k a",
+        "SPEXPIRE k 100 MEMBERS 2 a 7",
+        "SPERSIST k MEMBERS 1 b",
+        "SPOP k 2",
+    ];
+    let expiry = "SPEXPIREAT k 33177117420000 MEMBERS 2 a 7";
+    let later = "SPEXPIREAT k 33177117420900 MEMBERS 1 b";
+    let lines = ["SADD k a b c 7 -3 10000000000", expiry, later];
+    let as_table = ["CONFIG SET set-max-listpack-entries 2"]
+        .into_iter()
+        .chain(lines);
+    let payloads = [
+        made(&lines, 34),
+        made(&as_table.collect::<Vec<_>>(), 35),
+        made(
+            &["SADD k 1 2", "SADDEX k PXAT 33177117420000 MEMBERS 1 3"],
+            34,
+        ),
+    ];
+    let taken = play(&payloads, &changes, 34);
+    assert!(taken > count() / 50, "{taken}");
 }

@@ -83,6 +83,7 @@ const COMMANDS: &[&str] = &[
     "SMEMBERS k",
     "SADD k 5 b",
     "SREM k 5",
+    "SPEXPIRE k 100 MEMBERS 1 b",
     "SPOP k",
     "ZADD k 1 a 2 b",
     "ZRANGE k 0 -1",

@@ -325,6 +325,21 @@ fn overwritten_values_and_touched_fields_are_notified_as_in_redis() {
          subkeyspaceitem:h\nbc|hdel subkeyspaceevent:hdel|h|2:bc"
     );
     assert_eq!(
+        events("SADD t a bc a"),
+        "keyevent:sadd|t subkeyspace:t|sadd|1:a,2:bc subkeyevent:sadd|1:t|1:a,2:bc \
+         subkeyspaceitem:t\na|sadd subkeyspaceitem:t\nbc|sadd subkeyspaceevent:sadd|t|1:a,2:bc"
+    );
+    assert_eq!(
+        events("SEXPIRE t 100 MEMBERS 2 a no"),
+        "keyevent:sexpire|t subkeyspace:t|sexpire|1:a subkeyevent:sexpire|1:t|1:a \
+         subkeyspaceitem:t\na|sexpire subkeyspaceevent:sexpire|t|1:a"
+    );
+    assert_eq!(
+        events("SEXPIREAT t 1 MEMBERS 1 bc"),
+        "keyevent:srem|t subkeyspace:t|srem|2:bc subkeyevent:srem|1:t|2:bc \
+         subkeyspaceitem:t\nbc|srem subkeyspaceevent:srem|t|2:bc"
+    );
+    assert_eq!(
         events("RENAME h k"),
         "keyevent:rename_from|h keyevent:rename_to|k keyevent:overwritten|k \
          keyevent:type_changed|k"

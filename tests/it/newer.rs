@@ -70,3 +70,71 @@ fn the_log_and_replicas_have_marks_moved_members_and_sketches() {
         assert_eq!(server.connect().ask("DEBUG DIGEST"), before, "{preamble}");
     }
 }
+
+/// Fills sets whose members expire, in every encoding.
+fn fill_expiring_sets(c: &mut crate::support::Connection) {
+    c.ask("SADD few a b 3");
+    c.ask("SPEXPIREAT few 33177117420000 MEMBERS 2 a 3");
+    c.ask("SADD integers 1 2 3");
+    c.ask("SPEXPIREAT integers 33177117420001 MEMBERS 1 2");
+    for n in 0..600 {
+        c.ask(&format!("SADD many m:{n} {n}"));
+    }
+    for n in 0..200 {
+        let at = 33_177_117_420_000u64 + n;
+        c.ask(&format!("SPEXPIREAT many {at} MEMBERS 2 m:{n} {n}"));
+    }
+    c.ask("SADDEX brief PX 1 MEMBERS 2 x y");
+    c.ask("SADD brief z");
+}
+
+#[test]
+fn sets_whose_members_expire_are_the_same_after_all_ways() {
+    for preamble in ["yes", "no"] {
+        let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
+        let mut server = Daemon::start(&args);
+        let of = format!("127.0.0.1 {}", server.port());
+        let mut c = server.connect();
+        fill_expiring_sets(&mut c);
+        wait_until("the members to expire", || c.ask("SCARD brief") == ":1\r\n");
+        let digest = c.ask("DEBUG DIGEST");
+        let is_same = |server: &Daemon| server.connect().ask("DEBUG DIGEST") == digest;
+        let replica = Daemon::start(&["--replicaof", &of]);
+        wait_until("the replica's data to be the same", || is_same(&replica));
+        assert!(
+            server
+                .info("db0")
+                .is_some_and(|line| line.ends_with("subexpiry=3"))
+        );
+        assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
+        wait_until("the rewrite to end", || {
+            server.info("aof_rewrite_in_progress").as_deref() == Some("0")
+        });
+        c.ask("SADDEX after KEEPTTL MEMBERS 1 x");
+        c.ask("DEL after");
+        server.kill();
+        server.restart();
+        assert!(is_same(&server), "{preamble}: the log");
+        let mut c = server.connect();
+        assert_eq!(
+            c.ask("SPEXPIRETIME few MEMBERS 2 a b"),
+            "*2\r\n:33177117420000\r\n:-1\r\n"
+        );
+        assert_eq!(
+            c.ask("SPEXPIRETIME many MEMBERS 1 7"),
+            "*1\r\n:33177117420007\r\n"
+        );
+        c.ask("DEBUG RELOAD");
+        assert!(is_same(&server), "{preamble}: a file");
+        // An older version holds the members without their expiries.
+        c.ask("CONFIG SET rdb-version 12");
+        assert_eq!(c.ask("DEBUG RELOAD"), "+OK\r\n");
+        assert_eq!(
+            c.ask("SPEXPIRETIME few MEMBERS 2 a b"),
+            "*2\r\n:-1\r\n:-1\r\n"
+        );
+        assert_eq!(c.ask("SCARD many"), ":1200\r\n");
+        // Again with the lowest version that holds everything.
+        c.ask("CONFIG SET rdb-version 0");
+    }
+}

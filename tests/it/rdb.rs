@@ -602,6 +602,8 @@ const USES: [&str; 30] = [
     "RPUSH m x",
     "SMEMBERS m",
     "SADD m x",
+    "SPEXPIRE m 100000 MEMBERS 1 x",
+    "SPERSIST m MEMBERS 1 x",
     "SPOP m",
     "HGETALL m",
     "HSET m x 1",

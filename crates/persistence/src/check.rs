@@ -144,9 +144,11 @@ impl Loader for Report {
         facts: KeyFacts,
     ) -> Result<(), Fault> {
         self.count(value.kind(), key, facts);
-        if let OwnedValue::Container(AnyContainer::Hash(hash)) = &value {
-            self.subexpires += u64::from(hash.expire_min().is_some());
-        }
+        self.subexpires += u64::from(match &value {
+            OwnedValue::Container(AnyContainer::Hash(hash)) => hash.expire_min().is_some(),
+            OwnedValue::Container(AnyContainer::Set(set)) => set.expire_min().is_some(),
+            _ => false,
+        });
         Ok(())
     }
 

@@ -42,8 +42,8 @@ fn elements(value: &ValueView<'_>) -> Vec<String> {
             out.push(format!("{e:?}"));
             true
         }),
-        Type::Set => container.read::<Set>().visit(|e| {
-            out.push(format!("{e:?}"));
+        Type::Set => container.read::<Set>().visit_expiries(|e, expiry| {
+            out.push(format!("{e:?} {expiry:?}"));
             true
         }),
         Type::Zset => {
@@ -114,7 +114,7 @@ impl Saver for Collector {
         let (_, _, so_far) = self.open.as_mut().expect("begun");
         // At the cursor must be the elements from before the key was changed.
         let next = if let Some(set) = view.value.get::<Set>() {
-            set.scan(at, |e| so_far.push(format!("{e:?}")))
+            set.scan_expiries(at, |e, expiry| so_far.push(format!("{e:?} {expiry:?}")))
         } else if let Some(hash) = view.value.get::<Hash>() {
             hash.scan(at, |f| so_far.push(format!("{f:?}")))
         } else {
@@ -163,6 +163,8 @@ fn command() -> impl Strategy<Value = String> {
         4 => (key(), n()).prop_map(|(k, n)| format!("SADD {k} m{n} {n} o{n}")),
         2 => (key(), n()).prop_map(|(k, n)| format!("SREM {k} m{n}")),
         1 => key().prop_map(|k| format!("SPOP {k} 3")),
+        2 => (key(), n()).prop_map(|(k, n)| format!("SPEXPIRE {k} {} MEMBERS 2 m{n} {n}", 1 + n * 20)),
+        1 => (key(), n()).prop_map(|(k, n)| format!("SPERSIST {k} MEMBERS 1 m{n}")),
         4 => (key(), n()).prop_map(|(k, n)| format!("HSET {k} f{n} v{n} g{n} w")),
         2 => (key(), n()).prop_map(|(k, n)| format!("HDEL {k} f{n}")),
         1 => (key(), n()).prop_map(|(k, n)| format!("HPEXPIRE {k} {} FIELDS 1 f{n}", 1 + n * 20)),

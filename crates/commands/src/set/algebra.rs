@@ -8,6 +8,9 @@
 //!     SUNION   members of all sets; one set is replied as it is
 //!     SDIFF    look up, or take away, whichever is less work ([`Plan`])
 //!
+//! Expired members are in no set. A stored member has the nearest of the expiries that it has in
+//! the sets, of a difference that in the first set; the old expiries of the destination go with it.
+//!
 //! Cost: see each command; a handler writes the reply during the walk, without a set for the
 //! result, if the walk gives each member once.
 
@@ -18,18 +21,83 @@ use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Class, Db, Ref};
 use russet_resp::Args;
 use russet_server::{Call, CommandResult, Spec};
-use russet_types::{Container, Limits, Set, SetBuilder, difference, intersect, union};
+use russet_types::{
+    Container, Expirable as _, Limits, Set, SetBuilder, difference, intersect, union,
+};
+use std::borrow::Cow;
+use std::ops::Deref;
 
 /// The sets at some keys; missing sets are `None`.
-pub(super) type Sets<'d> = Vec<Option<Ref<'d, Set>>>;
+pub(super) type Sets<'d> = Vec<Option<LiveSet<'d>>>;
 
-/// Looks up all keys first; refuses another type.
+/// A set without expired members.
+pub(super) enum LiveSet<'d> {
+    /// The stored set: no member has expired.
+    Stored(Ref<'d, Set>),
+    /// A copy of the others.
+    Copy(Set),
+}
+
+impl Deref for LiveSet<'_> {
+    type Target = Set;
+
+    fn deref(&self) -> &Set {
+        match self {
+            LiveSet::Stored(set) => set,
+            LiveSet::Copy(set) => set,
+        }
+    }
+}
+
+/// Looks up all keys first; refuses another type. O(members) of a set with expired members.
 pub(super) fn look_up<'d>(db: &'d mut Db<'_>, keys: Args<'_>) -> Result<Sets<'d>, CommandError> {
     for key in keys.iter() {
         db.read::<Set>(key)?;
     }
-    let db = &*db;
-    keys.iter().map(|key| db.peek::<Set>(key)).collect()
+    opened(db, keys)
+}
+
+/// As [`look_up`], for a result that is stored: removes expired members, so that a replica, to
+/// which no member has expired before its removal, stores the same.
+fn look_up_to_store<'d>(db: &'d mut Db<'_>, keys: Args<'_>) -> Result<Sets<'d>, CommandError> {
+    let now = db.due_ms() as u64;
+    let mut due = Vec::new();
+    for key in keys.iter() {
+        if db.read::<Set>(key)?.is_some_and(|set| set.has_expired(now)) {
+            due.push(key);
+        }
+    }
+    for key in due {
+        db.expire_members(key);
+    }
+    opened(db, keys)
+}
+
+fn opened<'d>(db: &'d Db<'_>, keys: Args<'_>) -> Result<Sets<'d>, CommandError> {
+    let (now, limits) = (db.due_ms() as u64, *db.limits());
+    let open = |set: Ref<'d, Set>| match set.live_at(now, &limits) {
+        Cow::Borrowed(_) => LiveSet::Stored(set),
+        Cow::Owned(live) => LiveSet::Copy(live),
+    };
+    let sets = keys.iter().map(|key| Ok(db.peek::<Set>(key)?.map(open)));
+    sets.collect()
+}
+
+/// Gives the members of a result the nearest of the expiries that they have in these sets.
+/// O(members of the sets that have such members).
+fn inherit_expiries<'s>(result: &mut Set, sets: impl Iterator<Item = &'s Set>, limits: &Limits) {
+    for set in sets.filter(|set| set.next_due().is_some()) {
+        set.visit_expiries(|member, expiry| {
+            let mut digits = itoa::Buffer::new();
+            let member = member.bytes(&mut digits);
+            if let (Some(ms), Some(old)) = (expiry, result.expiry_of(member))
+                && old.is_none_or(|old| ms < old)
+            {
+                result.set_expiry(member, Some(ms), limits);
+            }
+            true
+        });
+    }
 }
 
 // --- intersection ---
@@ -80,7 +148,7 @@ fn sinter(call: &mut Call<'_>) -> CommandResult {
 /// Reply: the result's number of members; an empty result deletes the destination.
 fn sinterstore(call: &mut Call<'_>) -> CommandResult {
     let limits = *call.db.limits();
-    let sets = look_up(&mut call.db, call.args.from(2))?;
+    let sets = look_up_to_store(&mut call.db, call.args.from(2))?;
     let mut result = Set::of_integers();
     if let Some(sets) = by_size(&sets) {
         if !matches!(sets[0], Set::Intset(_)) {
@@ -90,6 +158,7 @@ fn sinterstore(call: &mut Call<'_>) -> CommandResult {
         collected.add_intersection(&sets);
         result = collected.finish();
         result.become_intset_if_small(&limits);
+        inherit_expiries(&mut result, sets.iter().copied(), &limits);
     }
     drop(sets);
     store(call, call.args.at(1), result, 1, Class::SET, "sinterstore");
@@ -165,7 +234,7 @@ fn reply_all(reply: &mut russet_resp::Reply, set: &Set) {
 /// `SUNIONSTORE destination key ...`: stores the result of SUNION.
 fn sunionstore(call: &mut Call<'_>) -> CommandResult {
     let limits = *call.db.limits();
-    let sets = look_up(&mut call.db, call.args.from(2))?;
+    let sets = look_up_to_store(&mut call.db, call.args.from(2))?;
     let mut there: Vec<&Set> = sets.iter().flatten().map(|set| &**set).collect();
     let largest = (0..there.len()).max_by_key(|&at| there[at].len());
     let mut result = match largest {
@@ -175,6 +244,11 @@ fn sunionstore(call: &mut Call<'_>) -> CommandResult {
     for set in there {
         result.add_all(set, &limits);
     }
+    inherit_expiries(
+        &mut result,
+        sets.iter().flatten().map(|set| &**set),
+        &limits,
+    );
     drop(sets);
     store(call, call.args.at(1), result, 1, Class::SET, "sunionstore");
     Ok(())
@@ -290,7 +364,7 @@ pub(super) fn taken_away(mut result: Set, first: &Set, others: &[&Set], limits: 
 fn sdiffstore(call: &mut Call<'_>) -> CommandResult {
     let keys = call.args.from(2);
     let limits = *call.db.limits();
-    let sets = look_up(&mut call.db, keys)?;
+    let sets = look_up_to_store(&mut call.db, keys)?;
     let mut result = Set::of_integers();
     match Plan::new(&sets, keys) {
         Plan::Empty => {}
@@ -303,6 +377,8 @@ fn sdiffstore(call: &mut Call<'_>) -> CommandResult {
             result = taken_away(result, first, &others, &limits);
         }
     }
+    let first = sets[0].as_deref();
+    inherit_expiries(&mut result, first.into_iter(), &limits);
     drop(sets);
     store(call, call.args.at(1), result, 1, Class::SET, "sdiffstore");
     Ok(())

@@ -1,8 +1,9 @@
 //! SPOP, SRANDMEMBER: random members, all equally likely.
 //!
-//! SPOP removes a few members singly, or picks the members that stay and replaces the set, or
-//! deletes the key, by the part that is removed. The effects name the members: SREM in batches of
-//! 1024, DEL or UNLINK for all; so no replica draws by itself.
+//! Both remove the members that have expired first; SPOP then removes a few members singly, or
+//! picks the members that stay and replaces the set, or deletes the key, by the part that is
+//! removed. The effects name the members: SREM in batches of 1024, DEL or UNLINK for all; so no
+//! replica draws by itself.
 //!
 //! SRANDMEMBER with a positive count gives distinct members; with a negative count that many, with
 //! repetition, until the reply is full.
@@ -17,10 +18,10 @@ use crate::work;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use russet_keyspace::Class;
+use russet_keyspace::{Class, Db, RefMut};
 use russet_resp::OwnedArgs;
 use russet_server::{Call, CommandResult, Spec};
-use russet_types::{Container, Limits, Set};
+use russet_types::{Container, Expirable as _, Limits, Set};
 
 pub(super) const SPOP: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -47,13 +48,17 @@ fn spop(call: &mut Call<'_>) -> CommandResult {
 fn spop_one(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let mut rng = SmallRng::from_rng(call.db.rng());
-    let Some(mut set) = call.db.write::<Set>(key)? else {
+    let Some(mut set) = live_set(&mut call.db, key)? else {
         call.reply.null();
         return Ok(());
     };
+    let volatile = set.next_due().is_some();
     let popped = set.pop(&mut rng).expect("no set is empty");
-    let empty = set.is_empty();
+    let (empty, calmed) = (set.is_empty(), volatile && set.next_due().is_none());
     drop(set);
+    if calmed {
+        call.db.forget_member_expiry(key);
+    }
     call.db.changed(key, Class::SET, "spop");
     if empty {
         call.db.delete_emptied(key);
@@ -61,6 +66,18 @@ fn spop_one(call: &mut Call<'_>) -> CommandResult {
     call.rewrite(&[b"SREM", key, &popped]);
     call.reply.bulk(&popped);
     Ok(())
+}
+
+/// The set to take members from, without expired ones: they are removed first.
+fn live_set<'d>(db: &'d mut Db<'_>, key: &[u8]) -> Result<Option<RefMut<'d, Set>>, CommandError> {
+    let now = db.due_ms() as u64;
+    let is_due = db
+        .write::<Set>(key)?
+        .is_some_and(|set| set.has_expired(now));
+    if is_due {
+        db.expire_members_to_write(key);
+    }
+    db.write::<Set>(key)
 }
 
 /// SPOP picks the members that stay if they are at most a `STAY_PART`th of the removed members.
@@ -72,11 +89,12 @@ fn spop_many(call: &mut Call<'_>) -> CommandResult {
     let mut rng = SmallRng::from_rng(call.db.rng());
     let limits = *call.db.limits();
     let wanted = call.effects_wanted();
-    let Some(mut set) = call.db.write::<Set>(key)? else {
+    let Some(mut set) = live_set(&mut call.db, key)? else {
         call.reply.set(0);
         return Ok(());
     };
     let len = set.len();
+    let volatile = set.next_due().is_some();
     if count == 0 {
         call.reply.set(0);
         return Ok(());
@@ -88,7 +106,8 @@ fn spop_many(call: &mut Call<'_>) -> CommandResult {
     let mut gone = PopEffects::new(wanted, key, count);
     let reply = &mut *call.reply;
     reply.set(count);
-    if (len - count).saturating_mul(STAY_PART) > count {
+    // The members that stay keep their expiries.
+    if volatile || (len - count).saturating_mul(STAY_PART) > count {
         for _ in 0..count {
             set.pop_with(&mut rng, |member| {
                 element::write(reply, member);
@@ -104,7 +123,11 @@ fn spop_many(call: &mut Call<'_>) -> CommandResult {
         });
         *set = stay;
     }
+    let calmed = volatile && set.next_due().is_none();
     drop(set);
+    if calmed {
+        call.db.forget_member_expiry(key);
+    }
     call.db.changed_by(key, count, Class::SET, "spop");
     for effect in gone.finish() {
         call.rewrite(&effect.args().to_vec());
@@ -203,8 +226,19 @@ fn srandmember(call: &mut Call<'_>) -> CommandResult {
         _ => return Err(CommandError::Syntax),
     };
     let mut rng = SmallRng::from_rng(call.db.rng());
+    let (now, limits) = (call.db.due_ms() as u64, *call.db.limits());
     let reply = &mut *call.reply;
     let set = call.db.read::<Set>(key)?;
+    let is_due = set.as_ref().is_some_and(|set| set.has_expired(now));
+    let set = if is_due {
+        call.db.expire_members(key);
+        call.db.peek::<Set>(key)?
+    } else {
+        set
+    };
+    // While expired members are hidden they are avoided.
+    let set = set.as_ref().map(|set| set.live_at(now, &limits));
+    let set = set.as_deref().filter(|set| !set.is_empty());
     let (set, count) = match (set, count) {
         (Some(set), Some(count)) => (set, count),
         (Some(set), None) => {

@@ -5,7 +5,7 @@ use crate::arguments::scan::{ScanArgs, ScanKind, parse_cursor};
 use crate::work;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_server::{Call, CommandResult, Spec};
-use russet_types::{Entry, Set};
+use russet_types::{Entry, Set, is_expired};
 
 pub(super) const SSCAN: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -24,6 +24,7 @@ pub(super) const SSCAN: Spec = Spec {
 /// O(1) a call, O(n) in all.
 fn sscan(call: &mut Call<'_>) -> CommandResult {
     let cursor = parse_cursor(call.args.at(2))?;
+    let now = call.db.due_ms() as u64;
     let reply = &mut *call.reply;
     let place = reply.defer();
     let Some(set) = call.db.read::<Set>(call.args.at(1))? else {
@@ -38,7 +39,23 @@ fn sscan(call: &mut Call<'_>) -> CommandResult {
             written += 1;
         }
     };
-    let next = if set.table().is_some() {
+    let next = if set.has_expired(now) {
+        let mut see_live = |member: Entry<'_>, expiry| {
+            if !is_expired(expiry, now) {
+                see(member);
+            }
+        };
+        if set.table().is_none() {
+            set.scan_expiries(0, see_live)
+        } else {
+            options.run(cursor, |cursor, seen| {
+                set.scan_expiries(cursor, |member, expiry| {
+                    *seen += 1;
+                    see_live(member, expiry);
+                })
+            })
+        }
+    } else if set.table().is_some() {
         options.run(cursor, |cursor, seen| {
             set.scan(cursor, |member| {
                 *seen += 1;

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use russet_command::CommandError;
 use russet_keyspace::{Db, Ref};
-use russet_types::{Container, Entry, Set, Type, Zset};
+use russet_types::{Container, Entry, Expirable as _, Set, Type, Zset};
+
+/// A sorted set has no place for the expiries of a set's members.
+const EXPIRING: &str = "ERR a set with member expirations cannot be combined with sorted sets";
 
 /// An input.
 pub(super) enum Source<'a> {
@@ -20,6 +23,13 @@ impl<'a> Source<'a> {
     /// Looks up a key as a read; [`Source::open`] then borrows the value.
     pub fn check(db: &mut Db<'_>, key: &[u8]) -> Result<(), CommandError> {
         match db.kind(key) {
+            Some(Type::Set)
+                if db
+                    .peek::<Set>(key)?
+                    .is_some_and(|set| set.next_due().is_some()) =>
+            {
+                Err(CommandError::Text(EXPIRING))
+            }
             None | Some(Type::Zset | Type::Set) => Ok(()),
             Some(_) => Err(CommandError::WrongType),
         }

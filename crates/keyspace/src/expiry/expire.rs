@@ -19,7 +19,8 @@ use russet_types::{Hash, Set};
 /// them: some hundred microseconds.
 const SEGMENTS_PER_STEP: usize = 2;
 
-/// Fields of a hash, members of a set, or lines of a stream's producers, removed between two checks of the time.
+/// Fields of a hash, members of a set, or lines of a stream's producers, removed between two checks
+/// of the time.
 const FIELDS_PER_STEP: usize = 256;
 
 /// The result of a cycle.

@@ -1,5 +1,5 @@
-//! Hashes with field TTLs: which hash has the field that expires first. A second index does the same
-//! for sets with member TTLs.
+//! Hashes with field TTLs: which hash has the field that expires first. A second index does the
+//! same for sets with member TTLs.
 //!
 //! A hash knows its own earliest expiry; this index of a database has a line for each hash with
 //! such fields, ordered by that time. A line may be early (the field was since deleted or given

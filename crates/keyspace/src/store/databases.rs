@@ -1,9 +1,9 @@
 //! The databases of a keyspace, and which of them has the key or field that expires first.
 //!
 //! A database has lower bounds of the expiries of its keys, and of the expiries within its values:
-//! of hashes' fields, of sets' members, and of streams' idempotent IDs. Two trees of minima over these bounds lead to
-//! the database with the least bound, so that neither the loop's sleep nor the expire cycle visits
-//! all databases.
+//! of hashes' fields, of sets' members, and of streams' idempotent IDs. Two trees of minima over
+//! these bounds lead to the database with the least bound, so that neither the loop's sleep nor the
+//! expire cycle visits all databases.
 //!
 //! A database borrowed for a change counts as stale; the bounds of stale databases are read before
 //! the trees are used. So the code that changes a database need not report an effect on expiries.

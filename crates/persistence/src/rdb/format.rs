@@ -41,9 +41,6 @@ pub mod kind {
     pub(crate) const MODULE_2: u8 = 7;
     /// A compressed bitmap of Redis 8.12, which becomes a string.
     pub const BITMAP: u8 = 33;
-    /// Sets of Redis 8.12 whose members expire, which are not supported.
-    pub(crate) const SET_LISTPACK_EX: u8 = 34;
-    pub(crate) const SET_METADATA: u8 = 35;
 
     /// The name that `redis-check-rdb` uses.
     pub fn name(kind: u8) -> &'static str {
@@ -52,8 +49,6 @@ pub mod kind {
             MODULE_PRE_GA => "module-pre-release",
             MODULE_2 => "module-value",
             BITMAP => "bitmap",
-            SET_LISTPACK_EX => "set-listpack-ex",
-            SET_METADATA => "set-hashtable-md",
             // Not in use.
             8 => "",
             _ => "unknown",
@@ -92,8 +87,7 @@ pub mod array {
     pub const SHORT: u64 = 3;
 }
 
-/// The newest version of Redis's that is read: 8.12 writes 16 or 17; bitmaps become strings, and
-/// sets whose members expire are refused by name.
+/// The newest version of Redis's that is read: 8.12 writes 16 or 17; bitmaps become strings.
 pub const VERSION_MAX: u16 = 17;
 /// The newest version of a payload. There is a version 0, too.
 pub(crate) const PAYLOAD_VERSION_MAX: u16 = VERSION_MAX;

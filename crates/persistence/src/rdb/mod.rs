@@ -34,8 +34,7 @@
 //! the payload, become plain hashes. Data of modules ends a load with the module's name; with
 //! `rdb-unknown-modules skip` it is passed over (`module`: its fields have an end that is known
 //! without the module), counted, and logged. Metadata of keys that is marked as ignorable is passed
-//! over in any case. A file of version 16 or 17 (Redis 8.12) is read up to the first set whose
-//! members expire, which is named; its bitmaps become strings (`bitmap`).
+//! over in any case. Bitmaps of Redis 8.12 become strings (`bitmap`).
 //!
 //! Data may also be loaded beside the current keyspace (`keyspace/passes/beside.rs`), whose
 //! databases it then replaces at once.
@@ -92,8 +91,8 @@ pub use templates::{Names, in_order, names};
 pub use verify::verify;
 pub(crate) use writer::DAMAGED;
 pub use writer::{
-    RdbWriter, SlicedPayload, Use, VERSION_BLESSED, VERSION_FIELD_TTLS, VERSION_MIGRATE,
-    VERSION_NEWEST, VERSION_USUAL, is_valkey, stamp_of_large,
+    RdbWriter, SlicedPayload, Use, VERSION_BLESSED, VERSION_FIELD_TTLS, VERSION_MEMBER_TTLS,
+    VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL, is_valkey, stamp_of_large,
 };
 pub(super) use writer::{
     VERSION_ARRAYS, VERSION_LISTPACKS, VERSION_OWNERLESS, VERSION_PACKED_SETS, VERSION_PRODUCERS,
@@ -107,10 +106,11 @@ use russet_types::Type;
 /// fields that expire, and path hashes, have Valkey's. No version of Valkey's has the marks of
 /// BLESS. O(databases).
 pub fn version_for(keyspace: &Keyspace, of_valkey: bool) -> u32 {
+    let of_values = super::values::version_for(keyspace);
     if keyspace.blessed_keys() > 0 {
-        return VERSION_BLESSED;
+        return of_values.max(VERSION_BLESSED);
     }
-    match super::values::version_for(keyspace) {
+    match of_values {
         VERSION_FIELD_TTLS if of_valkey && !keyspace.any_of(Type::VectorSet) => {
             if keyspace.any_of(Type::PathHash) {
                 VERSION_VALKEY_PATHS

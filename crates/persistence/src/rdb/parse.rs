@@ -63,9 +63,6 @@ pub fn value<'i>(
             let text = bitmap::read(input)?;
             Ok(OwnedValue::Bytes(input.keep(text)))
         }
-        kind::SET_LISTPACK_EX | kind::SET_METADATA if rules.dialect == RdbOrigin::Redis => {
-            Err(Fault::Unsupported("set whose members expire"))
-        }
         container => values::load(input, container, rules).map(OwnedValue::Container),
     }
 }

@@ -11,8 +11,9 @@
 
 use super::format::RdbOrigin;
 use super::writer::{
-    RdbWriter, VERSION_BLESSED, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST,
-    VERSION_PRODUCERS, VERSION_USUAL, VERSION_VALKEY, VERSION_VALKEY_PATHS, is_valkey,
+    RdbWriter, VERSION_BLESSED, VERSION_FIELD_TTLS, VERSION_MEMBER_TTLS, VERSION_MIGRATE,
+    VERSION_NEWEST, VERSION_PRODUCERS, VERSION_USUAL, VERSION_VALKEY, VERSION_VALKEY_PATHS,
+    is_valkey,
 };
 use russet_keyspace::{DbIndex, Keyspace, ValueView};
 use russet_types::Type;
@@ -168,7 +169,14 @@ fn numbers(text: &str) -> Option<Release> {
 /// then names keys that need it. A Valkey that has no version for them gets the usual version,
 /// which the writer refuses at the first such key. O(databases).
 pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, RdbOrigin) {
-    // A peer that does not read the marks of BLESS gets a file without them: they are no data.
+    if let PeerFormat::Redis { max } = wanted
+        && max >= VERSION_MEMBER_TTLS
+        && keyspace.any_member_expires()
+    {
+        return (VERSION_MEMBER_TTLS, RdbOrigin::Redis);
+    }
+    // A peer that does not read the marks of BLESS, or expiries of members, gets a file without
+    // them: they are no data.
     if keyspace.blessed_keys() > 0
         && matches!(
             wanted,
@@ -329,6 +337,15 @@ pub fn obstacle(keyspace: &Keyspace, wanted: PeerFormat) -> Option<Obstacle> {
             key: all.find_map(|(at, db)| Some((at, db.fields().soonest().next()?.into()))),
         })
     };
+    let of_member = || {
+        let is_one = max < VERSION_MEMBER_TTLS && keyspace.any_member_expires();
+        let mut all = keyspace.in_use();
+        is_one.then(|| Obstacle {
+            what: "set with members that expire",
+            version: VERSION_MEMBER_TTLS,
+            key: all.find_map(|(at, db)| Some((at, db.members().soonest().next()?.into()))),
+        })
+    };
     of_type(Type::Array, "array", VERSION_NEWEST)
         .or_else(of_stream)
         .or_else(|| of_type(Type::VectorSet, "vector set", VERSION_FIELD_TTLS))
@@ -340,6 +357,7 @@ pub fn obstacle(keyspace: &Keyspace, wanted: PeerFormat) -> Option<Obstacle> {
             }
         })
         .or_else(of_field)
+        .or_else(of_member)
 }
 
 /// Logs the first few hashes whose fields expire, which `reader` cannot hold.

@@ -78,6 +78,7 @@ impl SavedContainer for Array {
         let is_lost = version < VERSION_ARRAYS || is_valkey(version);
         ValueForm {
             lost: is_lost.then_some("an array"),
+            may_lose: false,
             ..ValueForm::of(ARRAY)
         }
     }

@@ -9,6 +9,9 @@ pub(crate) struct ValueForm {
     pub(crate) first_expiry: Option<u64>,
     /// The part that the form leaves out because the version cannot hold it.
     pub lost: Option<&'static str>,
+    /// A file may leave out the lost part, which is no data of the value's own; else the key is
+    /// refused.
+    pub(crate) may_lose: bool,
 }
 
 impl ValueForm {
@@ -18,6 +21,7 @@ impl ValueForm {
             kind,
             first_expiry: None,
             lost: None,
+            may_lose: false,
         }
     }
 }

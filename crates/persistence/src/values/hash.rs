@@ -111,6 +111,7 @@ impl SavedContainer for Hash {
             kind,
             first_expiry,
             lost: (first_expiry.is_some() && !expirable).then_some("fields that expire"),
+            may_lose: false,
         }
     }
 

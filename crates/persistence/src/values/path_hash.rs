@@ -65,6 +65,7 @@ impl SavedContainer for PathHash {
         };
         ValueForm {
             lost: (!holds).then_some("a path hash"),
+            may_lose: false,
             ..ValueForm::of(kind)
         }
     }

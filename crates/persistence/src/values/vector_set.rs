@@ -66,6 +66,7 @@ impl SavedContainer for VectorSet {
         let is_lost = version < VERSION_MIN || is_valkey(version);
         ValueForm {
             lost: is_lost.then_some("a vector set"),
+            may_lose: false,
             ..ValueForm::of(kind::MODULE_2)
         }
     }

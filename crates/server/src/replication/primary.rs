@@ -29,7 +29,8 @@ use russet_command::CommandError;
 use russet_config::{Config, Dialect};
 use russet_keyspace::{ClientId, Keyspace};
 use russet_persistence::rdb::{
-    Obstacle, PeerFormat, RdbOrigin, VERSION_BLESSED, obstacle, sync_version, version_with_imports,
+    Obstacle, PeerFormat, RdbOrigin, VERSION_MEMBER_TTLS, obstacle, sync_version,
+    version_with_imports,
 };
 use russet_replication::{Position, ReplOffset};
 use russet_resp::Reply;
@@ -74,7 +75,7 @@ fn peer_format(facts: &Facts) -> PeerFormat {
     match facts.version {
         // A russet reads all.
         _ if facts.flush_undo => PeerFormat::Redis {
-            max: VERSION_BLESSED,
+            max: VERSION_MEMBER_TTLS,
         },
         // A Valkey version with Redis's second link is russet's.
         Some(version) if !facts.rdb_channel => PeerFormat::Valkey { version },

@@ -11,7 +11,7 @@ use russet_base::sys::locale::Collation;
 use russet_command::CommandError;
 use russet_config::Dialect;
 use russet_keyspace::Db;
-use russet_types::{Container, Entry, List, Set, Type, Zset};
+use russet_types::{Container, Entry, List, Set, Type, Zset, is_expired};
 
 /// The elements and their texts.
 #[derive(Default)]
@@ -77,6 +77,7 @@ impl SortElements {
         o: &SortOptions<'_>,
     ) -> Result<bool, CommandError> {
         let kind = db.kind(key);
+        let now = db.due_ms() as u64;
         let len = match kind {
             None => 0,
             Some(Type::List) => db.peek::<List>(key)?.map_or(0, |v| v.len()),
@@ -122,8 +123,10 @@ impl SortElements {
             }
             _ => {
                 if let Some(set) = db.peek::<Set>(key)? {
-                    set.visit(|entry| {
-                        self.add(entry);
+                    set.visit_expiries(|entry, expiry| {
+                        if !is_expired(expiry, now) {
+                            self.add(entry);
+                        }
                         true
                     });
                 }

@@ -4,8 +4,9 @@
 //! is refused by name.
 
 use super::{
-    RdbWriter, TooNew, Use, VERSION_BLESSED, VERSION_FIELD_TTLS, VERSION_NEWEST, VERSION_PRODUCERS,
-    VERSION_USUAL, VERSION_VALKEY, VERSION_VALKEY_PATHS, is_valkey,
+    RdbWriter, TooNew, Use, VERSION_BLESSED, VERSION_FIELD_TTLS, VERSION_MEMBER_TTLS,
+    VERSION_NEWEST, VERSION_PRODUCERS, VERSION_USUAL, VERSION_VALKEY, VERSION_VALKEY_PATHS,
+    is_valkey,
 };
 use crate::rdb::format::{kind, opcode};
 use crate::rdb::payload::seal;
@@ -31,6 +32,7 @@ impl RdbWriter {
             of_paths,
             Some(VERSION_PRODUCERS),
             Some(VERSION_NEWEST),
+            Some(VERSION_MEMBER_TTLS),
         ];
         let newer = newer.into_iter().flatten().filter(|newer| *newer > least);
         let all = std::iter::once(least).chain(newer);
@@ -94,7 +96,9 @@ impl RdbWriter {
             self.out.push(opcode::BLESSED);
         }
         self.form = self.form_of(&view.value);
-        if let (Some(lost), None) = (self.form.lost, &self.too_new) {
+        if let (Some(lost), None) = (self.form.lost, &self.too_new)
+            && !self.form.may_lose
+        {
             self.too_new = Some(TooNew {
                 key: String::from_utf8_lossy(view.key).into_owned(),
                 lost,

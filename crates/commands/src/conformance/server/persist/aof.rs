@@ -389,6 +389,9 @@ fn rewrite_keeps_everything(folder: &TempDir, mut t: Testbed, base: &str) {
         t.run(&format!("RPUSH list e{i}"));
     }
     t.run("HPEXPIREAT big 2000000000000 FIELDS 2 f1 f2");
+    t.run("SUNIONSTORE expiring s");
+    t.run("SPEXPIREAT expiring 2000000000000 MEMBERS 2 member1 member2");
+    t.run("SADDEX few PXAT 2000000000001 MEMBERS 3 1 2 a");
     assert_eq!(
         t.run("BGREWRITEAOF"),
         "+Background append only file rewriting started\r\n"

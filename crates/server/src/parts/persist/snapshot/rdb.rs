@@ -14,7 +14,8 @@ use russet_cluster::migration::{Name, Ranges};
 use russet_keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use russet_persistence::background::{self, BackgroundFile};
 use russet_persistence::rdb::{
-    DICTIONARIES, INDEXES, LongDocument, RdbWriter, Use, VERSION_BLESSED, is_valkey,
+    DICTIONARIES, INDEXES, LongDocument, RdbWriter, Use, VERSION_BLESSED, VERSION_MEMBER_TTLS,
+    is_valkey,
 };
 use russet_persistence::spool::{self, Spool};
 use russet_search::file::{self, Item};
@@ -152,6 +153,13 @@ impl RdbSink {
             tracing::warn!(
                 "A file of RDB version {version} has no marks of BLESS: it leaves out those of \
                  {marks} keys"
+            );
+        }
+        let sets: usize = keyspace.in_use().map(|(_, db)| db.members().len()).sum();
+        if sets > 0 && (version < VERSION_MEMBER_TTLS || is_valkey(version)) {
+            tracing::warn!(
+                "A file of RDB version {version} has no expiries of members: it leaves out those \
+                 of {sets} sets"
             );
         }
         let mut writer = RdbWriter::new(version, config.rdbcompression.of_strings());
