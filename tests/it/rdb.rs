@@ -592,7 +592,7 @@ fn fill_streams(c: &mut Connection) {
 }
 
 /// Commands for an accepted value: for each type some commands that walk the value and change it.
-const USES: [&str; 30] = [
+const USES: [&str; 32] = [
     "DEBUG DIGEST-VALUE m",
     "MEMORY USAGE m SAMPLES 0",
     "OBJECT ENCODING m",
