@@ -20,7 +20,7 @@ struct Side {
 }
 
 /// Standard output and error, and the exit status.
-type Said = (String, String, Option<i32>);
+type ProgramOutput = (String, String, Option<i32>);
 
 impl Side {
     fn address(&self, at: usize) -> String {
@@ -40,7 +40,7 @@ impl Side {
         line.split(' ').map(word).collect()
     }
 
-    fn order(&self, line: &str, input: &str) -> Said {
+    fn order(&self, line: &str, input: &str) -> ProgramOutput {
         let mut child = Command::new(&self.client[0])
             .args(&self.client[1..])
             .arg("--cluster")
@@ -120,7 +120,7 @@ fn sorted(text: &str) -> String {
 }
 
 /// Without the part that only russet has.
-fn explained(said: Said) -> Said {
+fn explained(said: ProgramOutput) -> ProgramOutput {
     let text = said.0.split(">>> CLUSTER EXPLAIN").next();
     (
         text.unwrap_or_default().trim_end().to_owned(),

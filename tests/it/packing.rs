@@ -2,7 +2,7 @@
 
 use crate::support::{Connection, Daemon, wait_until};
 
-const KEYS: usize = 3000;
+const KEYS: usize = 20_000;
 
 fn fill(c: &mut Connection) {
     for n in 0..KEYS {

@@ -19,8 +19,6 @@ fn fill(c: &mut Connection) {
         "HSET hash f v",
         "HSET fields f v g w",
         "HPEXPIRE fields 100000000 FIELDS 1 f",
-        "SADD expiring a b 3",
-        "SPEXPIRE expiring 100000000 MEMBERS 2 a 3",
     ] {
         assert!(!c.ask(line).starts_with('-'), "{line}");
     }

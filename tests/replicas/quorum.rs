@@ -214,10 +214,10 @@ fn a_primary_that_comes_back_waits_for_its_group() {
 
 /// The writes of a storm: per key the last value that was answered.
 #[derive(Default)]
-struct Answered(Mutex<HashMap<String, u64>>);
+struct AnsweredWrites(Mutex<HashMap<String, u64>>);
 
 /// Writes ever greater values to keys of its own, to all servers in turn, until the storm is over.
-fn write(number: usize, ports: &[u16], answered: &Answered, is_over: &AtomicBool) {
+fn write(number: usize, ports: &[u16], answered: &AnsweredWrites, is_over: &AtomicBool) {
     let mut random = Random::new(number as u64 + 77);
     let mut connections: HashMap<u16, Connection> = HashMap::new();
     let mut value = 0;
@@ -303,7 +303,7 @@ fn answered_writes_survive_a_storm() {
     let mut random = Random::new(seed);
     let mut servers = group();
     let ports = servers.each_ref().map(Daemon::port);
-    let (answered, is_over) = (Answered::default(), AtomicBool::new(false));
+    let (answered, is_over) = (AnsweredWrites::default(), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let _over = SetOnDrop(&is_over);
         for writer in 0..4 {

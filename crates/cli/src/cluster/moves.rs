@@ -29,7 +29,7 @@ pub(super) fn reshard_table(sources: &[&BTreeSet<u16>], count: usize) -> Vec<(us
 
 /// A primary in a rebalance.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Weighted {
+pub(super) struct WeightedPrimary {
     pub(super) slots: usize,
     pub(super) weight: f64,
 }
@@ -45,7 +45,7 @@ pub(super) struct Rebalance {
 
 /// The moves that give each primary slots by its weight; `None` if every primary is within
 /// `threshold` percent of its share already.
-pub(super) fn rebalance(primaries: &[Weighted], threshold: f64) -> Option<Rebalance> {
+pub(super) fn rebalance(primaries: &[WeightedPrimary], threshold: f64) -> Option<Rebalance> {
     let total: f64 = primaries.iter().map(|primary| primary.weight).sum();
     let mut balances = Vec::new();
     let mut is_needed = false;
@@ -115,9 +115,9 @@ mod tests {
         assert!(reshard_table(&[&BTreeSet::new()], 5).is_empty());
     }
 
-    fn by(list: &[(usize, f64)]) -> Vec<Weighted> {
+    fn by(list: &[(usize, f64)]) -> Vec<WeightedPrimary> {
         list.iter()
-            .map(|&(slots, weight)| Weighted { slots, weight })
+            .map(|&(slots, weight)| WeightedPrimary { slots, weight })
             .collect()
     }
 

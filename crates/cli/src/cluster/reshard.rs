@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::check::{self, Kind};
 use super::members::Members;
-use super::moves::{Rebalance, Weighted, rebalance as balance, reshard_table};
+use super::moves::{Rebalance, WeightedPrimary, rebalance as balance, reshard_table};
 use super::moving;
 use super::node::SLOTS;
 use super::options::ClusterOptions;
@@ -178,9 +178,9 @@ pub(super) fn rebalance(
     if check::check(members, (login, options), Kind::Short).is_err() {
         return fail("*** Please fix your cluster problems before rebalancing\n");
     }
-    let weighted: Vec<Weighted> = involved
+    let weighted: Vec<WeightedPrimary> = involved
         .iter()
-        .map(|&at| Weighted {
+        .map(|&at| WeightedPrimary {
             slots: members.list[at].node.slots.len(),
             weight: weight_of(at),
         })

@@ -155,7 +155,7 @@ impl Condition {
         }
     }
 
-    /// What becomes of an expiry that is set to `when` at the time `now`.
+    /// The change of an expiry that is set to `when` at the time `now`.
     pub(crate) fn decide(self, old: Option<u64>, when: u64, now: u64) -> ExpiryChange {
         if !self.holds(old, when) {
             ExpiryChange::Keep

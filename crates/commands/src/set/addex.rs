@@ -36,7 +36,7 @@ const TWO_CONDITIONS: CommandError =
     CommandError::Text("ERR Only one of MXX or MNX arguments can be specified");
 const BAD_COUNT: CommandError = CommandError::Text("ERR invalid number of members");
 
-/// What becomes of the members' expiries.
+/// The change of the members' expiries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expiry {
     /// They have none afterwards.

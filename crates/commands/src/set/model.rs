@@ -140,9 +140,11 @@ impl Model {
             _ if key == other => (format!("SCARD {key}"), None),
             _ => {
                 let copied = set.clone();
-                if !copied.is_empty() {
-                    self.sets.insert(other, copied);
+                // A set of expired members alone may still be there, and is copied then.
+                if copied.is_empty() {
+                    return (format!("SCARD {key}"), None);
                 }
+                self.sets.insert(other, copied);
                 (format!("COPY {key} {other} REPLACE"), None)
             }
         }

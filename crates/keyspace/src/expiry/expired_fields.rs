@@ -25,7 +25,7 @@ use super::super::store::table::Table;
 use super::super::{ChangeKind, Class, Db, FieldExpiries, Ref};
 use russet_types::{Container as _, Expirable, Hash, Set, is_expired};
 
-/// How the removal of expired elements of a container is told.
+/// The words for the removal of expired elements of a container, in the log and as an event.
 pub(crate) struct RemovalWords {
     /// The command that repeats a removal.
     command: &'static [u8],
@@ -35,7 +35,7 @@ pub(crate) struct RemovalWords {
 
 /// A container with expiring elements, and the words for it.
 pub(crate) trait WithWords: Expirable {
-    /// How a removal is told.
+    /// The words for a removal.
     const WORDS: RemovalWords;
 
     /// The index of the keys of this type.

@@ -67,7 +67,7 @@ struct ColdItem {
 
 /// The result of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Adopted {
+pub struct BatchCounts {
     /// Strings that are packed now.
     pub packed: u64,
     /// Strings that do not shrink.
@@ -141,7 +141,7 @@ pub struct ColdWalk {
     cursor: u64,
 }
 
-/// What a step has met.
+/// The strings that a step has met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ColdStep {
     /// The walk has seen all databases and begins anew.
@@ -221,8 +221,8 @@ impl Keyspace {
     }
 
     /// Gives keys the frames of a batch, if their texts are still those of the batch. O(bytes).
-    pub fn adopt(&mut self, batch: &ColdBatch) -> Adopted {
-        let mut adopted = Adopted::default();
+    pub fn adopt(&mut self, batch: &ColdBatch) -> BatchCounts {
+        let mut adopted = BatchCounts::default();
         let Some(dictionary) = &batch.dictionary else {
             return adopted;
         };
@@ -321,10 +321,10 @@ mod tests {
     }
 
     /// A round; its batches go through a packer.
-    fn round(k: &mut Keyspace, walk: &mut ColdWalk, rule: &ColdRule) -> (Adopted, u64) {
+    fn round(k: &mut Keyspace, walk: &mut ColdWalk, rule: &ColdRule) -> (BatchCounts, u64) {
         let mut packer =
             Packer::new(PackDictionary::of(0).expect("the empty one")).expect("memory");
-        let (mut all, mut promoted) = (Adopted::default(), 0);
+        let (mut all, mut promoted) = (BatchCounts::default(), 0);
         loop {
             let mut batch = ColdBatch::default();
             let step = k.gather_cold(walk, rule, &mut batch);
@@ -347,7 +347,7 @@ mod tests {
             let mut k = filled();
             let mut walk = ColdWalk::default();
             let (none, _) = round(&mut k, &mut walk, &rule(300));
-            assert_eq!(none, Adopted::default());
+            assert_eq!(none, BatchCounts::default());
             k.set_now_ms(1_000_000 + 400_000);
             for n in 0..50 {
                 assert!(k.db(DB).exists(format!("session:{n}").as_bytes()));
@@ -412,7 +412,7 @@ mod tests {
             .set_string(b"noise", NewValue::text(&text), Expiry::Clear);
         let mut walk = ColdWalk::default();
         assert_eq!(round(&mut k, &mut walk, &rule(0)).0.refused, 1);
-        assert_eq!(round(&mut k, &mut walk, &rule(0)).0, Adopted::default());
+        assert_eq!(round(&mut k, &mut walk, &rule(0)).0, BatchCounts::default());
         let other: Vec<u8> = (0..900).map(&mut noise).collect();
         k.db(DB)
             .set_string(b"noise", NewValue::text(&other), Expiry::Clear);

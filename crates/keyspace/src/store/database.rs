@@ -142,8 +142,8 @@ impl Database {
         self.table.index_labels(entry);
     }
 
-    /// Bytes of the lines of hashes, of sets and of streams, of the labels of time series, and of the names
-    /// of marked keys.
+    /// Bytes of the lines of hashes, of sets and of streams, of the labels of time series, and of
+    /// the names of marked keys.
     pub fn line_bytes(&self) -> usize {
         let labels = self.labels().map_or(0, LabelIndex::memory_bytes);
         let names = self.blessings().map_or(0, Blessings::memory_bytes);

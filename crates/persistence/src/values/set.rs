@@ -200,7 +200,7 @@ fn expiring(input: &mut Input<'_>, limits: &Limits) -> Result<Set, Fault> {
         if !set.add(&member, limits) {
             return Err(Fault::Duplicate);
         }
-        // An expiry of 0 cannot be told from none in a listpack: as old, and in the past as well.
+        // In a listpack an expiry of 0 means none; 1 is in the past as well.
         if let Some(ms) = expire_ms {
             set.set_expiry(&member, Some(ms.max(1)), limits);
         }

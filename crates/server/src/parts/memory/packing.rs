@@ -140,7 +140,7 @@ struct ReadGuard {
     since_ms: u64,
     /// Ticks of all reads at `since_ms`.
     cycles: u64,
-    /// What the idle time is multiplied by.
+    /// The idle time is multiplied by this number.
     factor: u32,
 }
 
@@ -337,7 +337,7 @@ impl ColdPacking {
         }
     }
 
-    /// What is cold now. `None`: nothing is to be packed.
+    /// The rule for cold strings now. `None`: nothing is to be packed.
     fn rule(
         &mut self,
         keyspace: &mut Keyspace,
