@@ -24,7 +24,7 @@ use russet_config::SanitizePayload;
 use russet_encodings::listpack::{Entry, Listpack};
 use russet_keyspace::{DbIndex, Saver};
 use russet_persistence::aof::CommandWriter;
-use russet_persistence::rdb::{RdbWriter, Use, VERSION_NEWEST, seal};
+use russet_persistence::rdb::{RdbWriter, Use, VERSION_MEMBER_TTLS, seal};
 use russet_types::Limits;
 
 /// Keys that hold the damaged value; `words` uses these names.
@@ -185,7 +185,7 @@ fn survives_payloads(mut bed: Testbed) {
 /// An RDB file and a base file of commands load to the same contents.
 fn survives_files(mut bed: Testbed) {
     bed.reconnect();
-    let mut file = RdbWriter::new(VERSION_NEWEST, true);
+    let mut file = RdbWriter::new(VERSION_MEMBER_TTLS, true);
     let mut log = CommandWriter::default();
     file.magic();
     let in_use: Vec<DbIndex> = bed.engine.keyspace.in_use().map(|(at, _)| at).collect();

@@ -8,10 +8,10 @@ use std::path::Path;
 use crate::parts::cluster::StateFile;
 use crate::parts::replication::quorum::{QuorumDriver, quorum_settings};
 use crate::state::Server;
-use russet_config::{AppendFsync, SyncMedium, system_text};
+use russet_config::{SyncMedium, system_text};
 use russet_host::Now;
 use russet_keyspace::Keyspace;
-use russet_replication::quorum::{Change, LoadedData, NodeId, Quorum, Report, SavedState};
+use russet_replication::quorum::{Ballot, Change, LoadedData, NodeId, Quorum, Report, SavedState};
 
 /// The file, in the folder of the data.
 const FILE: &str = "quorum.conf";
@@ -67,14 +67,17 @@ impl Server {
     fn loaded_data(&self, saved: &SavedState) -> LoadedData {
         let lineage = self.stream.lineage.clone().unwrap_or_default();
         let config = &self.config;
-        // A log that lacks the leader's note lacks its bytes, too.
-        let has_notes = lineage.ballot >= saved.position.ballot;
+        // A base without the facts of notes (aof-use-rdb-preamble no). A later note that the log
+        // lacks is no loss: bytes are acknowledged once the log has them.
+        let has_notes = lineage.ballot > Ballot::NONE || saved.position.ballot == Ballot::NONE;
+        // A damaged end that was cut off may have been acknowledged.
+        let cuts_damage = config.aof_load_corrupt_tail_max_size > 0;
         LoadedData {
             lineage: *lineage,
             offset: self.stream.offset(),
-            is_whole: config.appendonly && self.persist.aof.is_sound() && has_notes,
-            was_synced: config.sync_on == SyncMedium::Disk
-                || config.appendfsync == AppendFsync::Always,
+            is_whole: config.appendonly && self.persist.aof.is_sound() && has_notes && !cuts_damage,
+            // A replica acknowledges what its log has been given, unless it is to be on disk.
+            was_synced: config.sync_on == SyncMedium::Disk,
             boot: boot_id(),
         }
     }
