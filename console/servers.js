@@ -40,7 +40,7 @@ export function validUrl(text) {
   }
 }
 
-/** The list as the browser keeps it; what is not of it is left out. @param {string | null} text @returns {Saved[]} */
+/** The list as the browser keeps it; entries of another form are left out. @param {string | null} text @returns {Saved[]} */
 export function savedServers(text) {
   try {
     const list = JSON.parse(text ?? "[]");

@@ -250,7 +250,7 @@ fn write(number: usize, ports: &[u16], answered: &AnsweredWrites, is_over: &Atom
 }
 
 fn order(servers: &[Daemon], at: usize, line: &str) {
-    // A server that is down or stands still does not hear it.
+    // A server that is down or stands still does not get the order.
     if let Ok(mut connection) = Connection::open(servers[at].port()) {
         connection.reply_limit(Duration::from_millis(500));
         let sent = connection.write(format!("{line}\r\n").as_bytes());

@@ -18,8 +18,8 @@ use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::clients::table::Clients;
 use crate::parts::cluster::ClusterDriver;
-use crate::parts::replication::Replication;
 use crate::parts::replication::upstream::Upstream;
+use crate::parts::replication::{Replication, announced_port};
 use crate::parts::run::turn::Turn;
 use crate::process;
 use crate::process::log::{MASTER, MASTER_FIRST, MASTER_INSIDE};
@@ -57,11 +57,7 @@ impl Server {
         let was_replica = self.replication.is_replica();
         self.drop_link(keyspace);
         if !was_replica {
-            // Pending effects go first: from then on the stream is the primary's.
-            keyspace.record_dropped(Audience::LOG);
-            self.repeat_effects(keyspace);
-            self.depose_sync_writes();
-            self.end_blocked(keyspace, Some((host, port)));
+            self.cease_to_lead(keyspace, Some((host, port)));
         }
         self.replication.is_leaderless = false;
         let host = String::from_utf8_lossy(host).into_owned();
@@ -79,6 +75,15 @@ impl Server {
         self.stream.set_followed(true);
         self.role_changed(keyspace);
         tracing::info!("Connecting to {MASTER} {host}:{port}");
+    }
+
+    /// This server is the primary no longer. `primary`: where clients that wait are sent.
+    pub(super) fn cease_to_lead(&mut self, keyspace: &mut Keyspace, primary: Option<(&[u8], u16)>) {
+        // Pending effects go first: from then on the stream is the primary's.
+        keyspace.record_dropped(Audience::LOG);
+        self.repeat_effects(keyspace);
+        self.depose_sync_writes();
+        self.end_blocked(keyspace, primary);
     }
 
     /// REPLICAOF NO ONE: a replica becomes a primary. This server's replicas must reconnect,
@@ -185,7 +190,7 @@ impl Server {
     /// Ends the waits of clients for keys or acknowledgements with an error, because the role has
     /// changed. `primary`: the new primary's host and port, where clients that follow redirections
     /// are sent; `None`: it is not known.
-    pub(super) fn end_blocked(&mut self, keyspace: &mut Keyspace, primary: Option<(&[u8], u16)>) {
+    fn end_blocked(&mut self, keyspace: &mut Keyspace, primary: Option<(&[u8], u16)>) {
         if self.config.dialect.redirects_waits()
             && let Some(cluster) = &mut self.cluster
         {
@@ -282,19 +287,10 @@ pub(crate) fn introduction(
     quorum: Option<Vec<u8>>,
 ) -> Introduction {
     let secret = |text: &Text| (!text.is_empty()).then(|| text.to_vec());
-    let plain = if config.tls_replication && config.tls_port != 0 {
-        config.tls_port
-    } else {
-        config.port
-    };
-    let port = match config.replica_announce_port {
-        0 => plain,
-        announced => announced,
-    };
     Introduction {
         user: secret(&config.masteruser),
         password: secret(&config.masterauth),
-        port,
+        port: announced_port(config),
         ip: secret(&config.replica_announce_ip),
         rdb_channel: config.repl_rdb_channel,
         dual_channel: config.dual_channel_replication_enabled,

@@ -310,14 +310,6 @@ impl Engine {
         } = self;
         let config = &server.config;
         let replication = &mut server.replication;
-        let needed = replication.sync_writes.needed();
-        let facts = SyncFacts {
-            replicas: replication.replicas.sync_replicas(),
-            safe: replication.replicas.synced_by(needed, config.sync_on),
-            now_ms: server.now.mono_ms,
-            timeout_ms: u64::from(config.sync_timeout),
-            window: config.sync_window,
-        };
         let (before, now_ms) = (replication.sync_writes.safe(), server.now.mono_ms);
         let changed = match &replication.quorum {
             // The group's machine has counted.
@@ -325,7 +317,16 @@ impl Engine {
                 let (state, is_full) = (group.sync_state(), group.delays_writes());
                 replication.sync_writes.take_state(state, is_full)
             }
-            None => replication.sync_writes.judge(facts),
+            None => {
+                let needed = replication.sync_writes.needed();
+                replication.sync_writes.judge(SyncFacts {
+                    replicas: replication.replicas.sync_replicas(),
+                    safe: replication.replicas.synced_by(needed, config.sync_on),
+                    now_ms,
+                    timeout_ms: u64::from(config.sync_timeout),
+                    window: config.sync_window,
+                })
+            }
         };
         let is_alone = replication.quorum.is_none();
         let safe = replication.sync_writes.safe();

@@ -99,6 +99,15 @@ pub struct Replication {
     pub syncs: SyncCounts,
 }
 
+/// The port at which other servers reach this one.
+pub(crate) fn announced_port(config: &Config) -> u16 {
+    match config.replica_announce_port {
+        0 if config.tls_replication && config.tls_port != 0 => config.tls_port,
+        0 => config.port,
+        announced => announced,
+    }
+}
+
 /// How a replica acknowledges its primary's stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AckHabit {

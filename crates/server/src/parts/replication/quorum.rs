@@ -18,6 +18,7 @@ use russet_replication::quorum::{
 };
 use russet_replication::{ReplId, ReplOffset};
 
+use super::announced_port;
 use super::sync_writes::SyncState;
 
 /// See the module.
@@ -92,15 +93,7 @@ impl QuorumDriver {
 
 /// The machine's settings. `known`: where the other nodes have reached this server.
 pub(crate) fn quorum_settings(config: &Config, known: Option<&Address>) -> QuorumSettings {
-    let plain = if config.tls_replication && config.tls_port != 0 {
-        config.tls_port
-    } else {
-        config.port
-    };
-    let port = match config.replica_announce_port {
-        0 => plain,
-        announced => announced,
-    };
+    let port = announced_port(config);
     let announced = String::from_utf8_lossy(&config.replica_announce_ip).into_owned();
     let host = match known {
         _ if !announced.is_empty() => announced,

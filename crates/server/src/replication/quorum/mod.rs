@@ -33,7 +33,7 @@ use russet_base::wake::Wake;
 use russet_command::CommandError;
 use russet_config::SyncMedium;
 use russet_host::{Driver, Event, Links, Machine, Now};
-use russet_keyspace::{Audience, ClientId, Keyspace};
+use russet_keyspace::{ClientId, Keyspace};
 use russet_net::Destination;
 use russet_replication::quorum::{
     Address, Answer, Change, ChangeError, Order, PeerId, Quorum, QuorumNote, Report, StreamEnd,
@@ -414,10 +414,7 @@ impl Server {
     fn depose(&mut self, keyspace: &mut Keyspace, why: &str) {
         if !self.replication.is_replica() {
             tracing::warn!("No longer the primary: {why}");
-            keyspace.record_dropped(Audience::LOG);
-            self.repeat_effects(keyspace);
-            self.depose_sync_writes();
-            self.end_blocked(keyspace, None);
+            self.cease_to_lead(keyspace, None);
             self.replication.is_leaderless = true;
             self.stream.set_followed(true);
             self.replication
