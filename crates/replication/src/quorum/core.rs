@@ -11,7 +11,7 @@ use super::events::{
     Fault, JoinedLeader, Order, PeerId, QuorumSettings, Report, StreamEnd, TakeoverCause,
 };
 use super::links::MemberLinks;
-use super::members::{Address, Configurations};
+use super::members::{Address, Configuration, Configurations};
 use super::notes::{Lineage, QuorumNote};
 use super::promise::{Acceptor, LoadedData, SavedState};
 use super::safe::Leadership;
@@ -86,6 +86,8 @@ pub struct Quorum {
     pub(super) leader: Option<(Ballot, Address)>,
     /// The greatest number of a ballot seen.
     pub(super) highest: u64,
+    /// Since when a server that it was to follow refuses to lead, or a candidate has its promise.
+    pub(super) unled_ms: Option<u64>,
     /// The next attempt of its own account.
     pub(super) retry_ms: Option<u64>,
     /// Takeovers that failed, one after the other.
@@ -156,6 +158,7 @@ impl Quorum {
             is_sealed: false,
             joined: None,
             leader: None,
+            unled_ms: None,
             retry_ms: is_primary.then_some(now_ms),
             failures: 0,
             links: MemberLinks::default(),
@@ -236,13 +239,38 @@ impl Quorum {
 
     /// The word that a replica says before PSYNC. `None`: the mode is off.
     pub fn introduction(&self, is_eligible: bool) -> Option<Word> {
-        let is_on = self.group().is_some() || self.settings.acknowledgements > 0;
-        is_on.then(|| Word::Quorum {
+        (!self.is_off()).then(|| Word::Quorum {
             group: self.group().filter(|_| !self.is_alone()),
             node: self.node(),
             promised: self.promised(),
             is_eligible,
         })
+    }
+
+    /// Whether the mode is off: roles change as without a group.
+    pub fn is_off(&self) -> bool {
+        self.group().is_none() && self.settings.acknowledgements == 0
+    }
+
+    /// Whether the group may follow this server: a member with whole data, or the first of a group
+    /// that it may form.
+    pub fn may_lead(&self) -> bool {
+        match self.group() {
+            Some(_) => self.is_member() && self.acceptor.state.is_clean(),
+            None => self.may_form || self.settings.acknowledgements == 0,
+        }
+    }
+
+    /// Whether other members count on this server.
+    pub fn is_bound(&self) -> bool {
+        let mut all = self.lineage.configurations.iter();
+        let counts = |its: &Configuration| its.has(self.node()) && its.members.len() > 1;
+        all.any(|placed| counts(&placed.configuration))
+    }
+
+    /// Since when no server leads this replica: monotonic milliseconds.
+    pub fn unled_since_ms(&self) -> Option<u64> {
+        self.unled_ms
     }
 
     /// Whether the group has had no member but this server: nothing was acknowledged in it, and it
@@ -298,6 +326,7 @@ impl Quorum {
             Report::TailUnusable(why) => self.tail_unusable(&why),
             Report::TakeOver(cause) => self.take_over(cause),
             Report::Follow(address) => self.ordered_to_follow(address),
+            Report::Left => self.leave_group(),
             Report::Ending => {
                 let position = self.position();
                 self.acceptor.change(|state| state.ended = Some(position));
@@ -647,6 +676,8 @@ impl Quorum {
             GroupStanding::Deposed => TakeoverCause::Deposed,
         };
         match self.group() {
+            // The next election, or a primary that leads, ends its wait.
+            Some(_) if cause == TakeoverCause::Sealed && self.settings.waits_for_votes => {}
             Some(_) => self.inquire(cause),
             None if self.may_form && self.settings.acknowledgements > 0 => self.form(),
             None => {}

@@ -92,6 +92,9 @@ pub enum Report<'r> {
     /// An order to follow the server at this address; an order of the machine itself is not
     /// reported.
     Follow(Address),
+    /// The server leaves its group, of which it is no member, by an operator's order: it may form
+    /// another.
+    Left,
     /// The process is about to end in order: everything is in the log, and synced.
     Ending,
 }
@@ -177,6 +180,8 @@ pub struct QuorumSettings {
     pub timeout_ms: u64,
     /// `sync-window`: unsafe bytes, then writers wait.
     pub window_bytes: u64,
+    /// A cluster's votes decide which replica takes over: a replica does not on its own account.
+    pub waits_for_votes: bool,
     /// `sync-takeover-timeout`.
     pub takeover_timeout_ms: u64,
     /// `repl-backlog-size`: the longest tail that is fetched.
@@ -196,6 +201,7 @@ impl QuorumSettings {
             sync_on: SyncOn::Memory,
             timeout_ms: 5000,
             window_bytes: 64 << 20,
+            waits_for_votes: false,
             takeover_timeout_ms: 10_000,
             tail_max_bytes: 64 << 20,
             address,

@@ -101,6 +101,7 @@ impl Quorum {
         self.acceptor.change(|state| state.group = Some(group));
         self.may_form = false;
         self.is_sealed = false;
+        self.unled_ms = None;
         self.retry_ms = None;
         self.failures = 0;
         self.standing = GroupStanding::Replica;
@@ -116,6 +117,7 @@ impl Quorum {
 
     /// The server that is followed does not lead.
     fn refused_by(&mut self, ballot: Ballot, leader: Option<Address>) {
+        self.unled_ms.get_or_insert(self.now_ms);
         self.highest = self.highest.max(ballot.number);
         let text = format!("The server does not lead: {ballot} was promised");
         self.refuse_upstream(text);
@@ -134,6 +136,24 @@ impl Quorum {
 
     fn refuse_upstream(&mut self, text: String) {
         self.out.push(Order::RefuseUpstream(text));
+    }
+
+    /// The server is in no group from now on. Nothing that it has promised is asked of it again,
+    /// because it is no member.
+    pub(super) fn leave_group(&mut self) {
+        if self.is_bound() {
+            return;
+        }
+        self.halt();
+        self.leave_data();
+        self.acceptor.change(|state| {
+            state.group = None;
+            state.unclean_since_ms = None;
+        });
+        (self.is_sealed, self.joined, self.leader) = (false, None, None);
+        self.standing = GroupStanding::Replica;
+        (self.may_form, self.unled_ms) = (true, None);
+        self.retry_ms = Some(self.now_ms);
     }
 
     /// The data counts for nothing in the group that the server joins.

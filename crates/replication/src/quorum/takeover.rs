@@ -154,13 +154,12 @@ impl Quorum {
             }
             Role::Following | Role::Inquiring(_) => {}
         }
-        let is_off = self.group().is_none() && self.settings.acknowledgements == 0;
         let configurations = &self.lineage.configurations;
         let is_member = configurations
             .iter()
             .any(|its| its.configuration.has(self.node()));
         let why = match self.group() {
-            _ if is_off => "NOQUORUM This server is not in a group",
+            _ if self.is_off() => "NOQUORUM This server is not in a group",
             None if self.may_form => return self.form(),
             None => "NOQUORUM This server has not been a member of a group",
             Some(_) if !is_member => "NOQUORUM This server is not a member of its group",
@@ -511,6 +510,7 @@ impl Quorum {
         self.role = Role::Leading(Leadership::new(ballot, safe, end));
         self.standing = GroupStanding::Replica;
         self.is_sealed = false;
+        self.unled_ms = None;
         self.retry_ms = None;
         self.failures = 0;
         self.figures.takeovers += 1;
