@@ -1,7 +1,7 @@
 //! A simulated server: a core, its file, its clocks, its data.
 
 use super::data::Data;
-use crate::core::{Cluster, Primary, ServerState};
+use crate::core::{Cluster, GroupMember, Primary, ServerState};
 use crate::settings::Settings;
 use russet_base::Millis;
 use russet_config::{Config, Dialect};
@@ -30,6 +30,10 @@ pub(super) struct Machine {
     pub is_synced: bool,
     /// Writes are held back until then (its monotonic clock).
     pub(crate) paused_until: i64,
+    /// It is a member of a replication group, whose promises a takeover needs.
+    pub(crate) has_group: bool,
+    /// When the members of the group have answered (the world's clock).
+    pub(crate) answers_at: Option<i64>,
     pub clock: Clock,
     pub next_tick: i64,
     pub log: Vec<(i64, String)>,
@@ -48,6 +52,8 @@ impl Machine {
             received_ms: 0,
             is_synced: false,
             paused_until: 0,
+            has_group: false,
+            answers_at: None,
             clock: Clock {
                 monotonic_skew_ms: at as i64 * 1_000_000,
                 ..Clock::default()
@@ -85,6 +91,11 @@ impl Machine {
             is_paused: self.is_paused(now),
             is_empty: self.data.is_empty(),
             replicas_online,
+            group: self.has_group.then_some(GroupMember {
+                may_lead: has_data,
+                is_bound: false,
+                unled_since_ms: None,
+            }),
         }
     }
 }

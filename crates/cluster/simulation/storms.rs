@@ -106,6 +106,11 @@ fn storm(dialects: &[Dialect], primaries: usize, seed: u64) -> usize {
     let mut world = World::created(dialects, primaries, seed);
     world.has_clients = true;
     world.has_accidents = true;
+    // In a third of the storms the shards are groups, whose members may refuse an elected replica.
+    let has_groups = seed.is_multiple_of(3);
+    for machine in &mut world.machines {
+        machine.has_group = has_groups;
+    }
     world.run_ms(2000);
     // In each second storm an operator moves slots, whose SETSLOT gives out epochs without votes.
     world.checks.has_voteless_epochs = seed.is_multiple_of(2);

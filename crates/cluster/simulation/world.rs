@@ -110,6 +110,7 @@ impl World {
         let machine = &mut self.machines[at];
         machine.core = None;
         (machine.follows, machine.paused_until) = (None, 0);
+        machine.answers_at = None;
         if is_silent {
             machine.disk.crash();
         }
@@ -141,6 +142,7 @@ impl World {
             self.move_parcels();
             for at in 0..self.machines.len() {
                 self.replicate(at);
+                self.answer_candidate(at);
                 if self.is_awake(at) && self.machines[at].next_tick <= self.now {
                     self.machines[at].next_tick = self.now + TICK_MS as i64;
                     self.drive(at, |core, now| core.tick(now));
@@ -163,6 +165,21 @@ impl World {
             self.run_ms(STEP_MS);
         }
         holds(self).then_some(self.now - begin)
+    }
+
+    /// The members of a machine's group have promised it to lead, or not enough of them have.
+    fn answer_candidate(&mut self, at: MachineId) {
+        let now = self.now;
+        let is_due = self.machines[at].answers_at.is_some_and(|due| due <= now);
+        if is_due && self.is_awake(at) {
+            self.machines[at].answers_at = None;
+            let outcome = if self.chance(4) {
+                Err("NOQUORUM")
+            } else {
+                Ok(())
+            };
+            self.drive(at, |core, now| core.taken_over(now, outcome));
+        }
     }
 
     fn check(&mut self) {
@@ -250,6 +267,9 @@ impl World {
                 self.machines[at].follows = None;
                 self.checks.leads(at, &self.machines, now);
             }
+            Order::TakeOver => {
+                self.machines[at].answers_at = Some(now + self.random.below(800));
+            }
             Order::PauseWrites { until_ms } => self.machines[at].paused_until = until_ms,
             Order::ResumeWrites => self.machines[at].paused_until = 0,
             // The copy is of no use here.
@@ -270,7 +290,8 @@ impl World {
                 }
             }
             Order::Flush => self.change(at, Change::Flush),
-            Order::DropShardChannels(_)
+            Order::LeaveGroup
+            | Order::DropShardChannels(_)
             | Order::FlushSlot(_)
             | Order::RoutesChanged
             | Order::Question { .. }

@@ -48,6 +48,18 @@ pub struct Primary {
     pub is_synced: bool,
 }
 
+/// This server as a member of a replication group whose failovers lose no acknowledged write
+/// (`sync-quorum`). The shard's nodes are the group; its promises, not the votes, decide who leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    /// The group may follow this node: it is a member with whole data.
+    pub may_lead: bool,
+    /// The group has other members, which count on this node: it may not leave the shard.
+    pub is_bound: bool,
+    /// Since when the primary has refused to lead this node; monotonic milliseconds.
+    pub unled_since_ms: Option<i64>,
+}
+
 /// This server's state, which the driver reports before each tick, and before a call that depends
 /// on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +77,8 @@ pub struct ServerState {
     pub is_empty: bool,
     /// Replicas that are in sync, for Valkey's SETSLOT.
     pub replicas_online: usize,
+    /// `None`: a role that the cluster gives takes effect at once.
+    pub group: Option<GroupMember>,
 }
 
 /// The condition for sending a command's reply.
@@ -306,7 +320,12 @@ impl Cluster {
         // Replies name a replica once it has an offset.
         self.changed.routes |= (me.offset == 0) != (own.offset == 0);
         me.offset = own.offset;
+        let may_lead = |own: &ServerState| own.group.is_none_or(|group| group.may_lead);
+        let is_renamed = may_lead(&self.own) != may_lead(&own);
         self.own = own;
+        if is_renamed {
+            self.name_me();
+        }
         self.end();
     }
 
@@ -469,7 +488,9 @@ impl Cluster {
             client_tls_port: settings.announce_client_tls_port,
             zone: settings.availability_zone.clone(),
         };
-        let no_failover = settings.replica_no_failover;
+        // Foreign replicas and voters pass over a node that its group would not follow.
+        let is_unfit = self.own.group.is_some_and(|group| !group.may_lead);
+        let no_failover = settings.replica_no_failover || is_unfit;
         let me = &mut self.nodes[ME];
         let former = (me.address, me.names.clone(), me.flags);
         if !ip.is_empty() {

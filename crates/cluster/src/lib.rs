@@ -83,7 +83,9 @@ pub use actions::{Action, Order};
 pub use bus::marks::SLOT_STATES;
 pub use bus::questions::{Shard, ShardError};
 pub use conf::{NodesConf, SavedNode};
-pub use core::{Cluster, Host, Primary, ReplyCondition, ServerState, Switches, TICK_MS};
+pub use core::{
+    Cluster, GroupMember, Host, Primary, ReplyCondition, ServerState, Switches, TICK_MS,
+};
 pub use explain::ClusterView;
 pub use message::{NodeFlags, NodeId};
 pub use ownership::route::{Keys, Redirect, Request};

@@ -1,6 +1,7 @@
 //! FAILOVER: a replica takes over, by order.
 
 use super::{Answer, CommandOutcome, misused};
+use crate::actions::Order;
 use crate::core::{Cluster, Host};
 
 impl Cluster {
@@ -39,6 +40,11 @@ impl Cluster {
             self.note("Taking over the primary (user request).".into());
             self.warn_if_not_synced();
             self.end_manual();
+            if self.own.group.is_some() {
+                // The slots are claimed once the group's members have promised.
+                self.out.push(Order::TakeOver);
+                return Ok(CommandOutcome::Changed);
+            }
             self.bump_epoch();
             self.replace_primary();
         } else {

@@ -136,6 +136,9 @@ impl Cluster {
                 "ERR To set a master the node must be empty and without assigned slots.".into(),
             );
         }
+        if !self.may_follow(at) {
+            self.refuse_if_bound()?;
+        }
         self.trust(at, NAMED);
         if self.me().primary != Some(at) {
             let called = self.called(at);
@@ -150,6 +153,7 @@ impl Cluster {
 
     fn do_replicate_no_one(&mut self) -> Answer {
         if self.me().is_replica() {
+            self.refuse_if_bound()?;
             self.note("Becoming an empty primary, as requested by user.".into());
             self.leave_channels();
             self.become_primary();
@@ -176,6 +180,7 @@ impl Cluster {
                 "ERR CLUSTER RESET can't be called with master nodes containing keys".into(),
             );
         }
+        self.refuse_if_bound()?;
         self.note(format!(
             "Cluster reset ({}) requested by user.",
             if is_hard { "hard" } else { "soft" }

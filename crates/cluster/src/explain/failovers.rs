@@ -38,6 +38,15 @@ fn my_election(cluster: &Cluster) -> Vec<Finding> {
     }
     match (cluster.me().is_replica(), cluster.obstacle(), election.due) {
         (false, ..) => {}
+        (true, ..) if election.awaits_group() => {
+            let text = "I have won the election, and ask the members of my group (sync-quorum)";
+            found.push(Finding::notice("failover", text));
+        }
+        (true, Some(obstacle @ Obstacle::NotMember), _) => {
+            let why = cluster.describe_obstacle(obstacle);
+            let text = format!("I do not replace my failed primary: {why}");
+            found.push(Finding::critical("failover", text, "QUORUM EXPLAIN at it"));
+        }
         (true, Some(Obstacle::NotNeeded), _) => found.extend(my_link(cluster)),
         (true, Some(obstacle), _) => {
             let why = cluster.describe_obstacle(obstacle);

@@ -7,6 +7,7 @@
 //! The dialect decides how long the replica waits. Redis's and Valkey's nodes vote for each other
 //! because the messages of votes are the same.
 
+use super::super::actions::Order;
 use super::super::core::Cluster;
 use super::super::membership::nodes::{ClusterNode, ME, NodeIndex};
 use super::super::message::{Body, Header, Kind, Marks, NodeFlags};
@@ -32,6 +33,9 @@ impl Cluster {
 
     /// Continues the failover of our primary, if due.
     pub(crate) fn try_election(&mut self) {
+        if self.election.awaits_group {
+            return;
+        }
         if let Some(obstacle) = self.obstacle() {
             // An attempt that was under way ends; the obstacle is logged when it changes.
             let is_new = self.election.obstacle != Some(obstacle);
@@ -167,7 +171,7 @@ impl Cluster {
         let epoch = self.current_epoch;
         let election = &mut self.election;
         (election.epoch, election.is_asked) = (epoch, true);
-        let is_forced = election.is_forced || self.manual.can_start();
+        let is_forced = election.is_forced || self.manual.can_start() || self.is_unled();
         self.note(format!("Starting a failover election for epoch {epoch}."));
         self.save();
         let marks = if is_forced {
@@ -186,6 +190,7 @@ impl Cluster {
         if !election.is_asked
             || is_late
             || header.current_epoch < election.epoch
+            || election.awaits_group
             || election.votes.contains(&at)
             || !self.nodes[at].is_voter()
             || self.obstacle().is_some()
@@ -197,6 +202,17 @@ impl Cluster {
         if self.election.votes.len() < needed {
             return;
         }
+        if self.own.group.is_some() {
+            self.election.awaits_group = true;
+            self.note("Failover election won: asking the members of the group.".into());
+            self.out.push(Order::TakeOver);
+            return;
+        }
+        self.finish_election();
+    }
+
+    /// The election is won, and the replication group, if any, follows this node.
+    pub(super) fn finish_election(&mut self) {
         let epoch = self.election.epoch;
         self.note("Failover election won: I'm the new primary.".into());
         let me = &mut self.nodes[ME];

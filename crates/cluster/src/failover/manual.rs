@@ -96,9 +96,13 @@ impl Cluster {
         let me = self.me();
         let is_manual = self.manual.can_start();
         let primary = me.primary.map(|at| &self.nodes[at]);
-        let is_needed = |failed: bool, empty: bool| (failed || is_manual) && !empty;
+        let is_without = is_manual || self.is_unled();
+        let is_needed = |failed: bool, empty: bool| (failed || is_without) && !empty;
         if !primary.is_some_and(|node| is_needed(node.has_failed(), node.slots.is_empty())) {
             return Some(Obstacle::NotNeeded);
+        }
+        if self.own.group.is_some_and(|group| !group.may_lead) {
+            return Some(Obstacle::NotMember);
         }
         if is_manual {
             return None;
@@ -158,6 +162,9 @@ impl Cluster {
         match obstacle {
             Obstacle::NotNeeded => "the primary is up, or has no slots".into(),
             Obstacle::NotAllowed => "cluster-replica-no-failover is set".into(),
+            Obstacle::NotMember => {
+                "this replica is no member with whole data of its group (sync-quorum)".into()
+            }
             Obstacle::NeverSynced => {
                 "this replica has not been in sync with its primary since it follows it".into()
             }

@@ -51,6 +51,8 @@ pub struct Election {
     /// not see it.
     pub(super) is_forced: bool,
     pub is_asked: bool,
+    /// The votes have come, and the replication group is asked.
+    pub(super) awaits_group: bool,
     pub epoch: u64,
     pub(super) votes: Vec<NodeIndex>,
     /// Why there is no failover, as it was last logged.
@@ -64,6 +66,11 @@ impl Election {
 
     pub fn forget(&mut self, at: NodeIndex) {
         self.votes.retain(|&voter| voter != at);
+    }
+
+    /// Whether the votes have come, and the replication group is asked.
+    pub fn awaits_group(&self) -> bool {
+        self.awaits_group
     }
 
     pub fn votes(&self) -> usize {
@@ -89,6 +96,8 @@ pub enum Obstacle {
     /// The primary is well and no operator has asked, or it has no slots.
     NotNeeded,
     NotAllowed,
+    /// The replication group would not follow this node.
+    NotMember,
     /// Our data is not this primary's.
     NeverSynced,
     DataAge,

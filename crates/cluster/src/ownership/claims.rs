@@ -121,6 +121,7 @@ impl Cluster {
         if let Some(top) = self.nodes[middle].primary
             && top != ME
             && self.nodes[top].is_primary()
+            && self.may_follow(top)
         {
             let (middle, name) = (self.called(middle), self.called(top));
             self.warn(format!(
@@ -312,7 +313,7 @@ impl Cluster {
             } else {
                 taker_slots == lost.len()
             };
-        if is_last && follows {
+        if is_last && follows && self.may_follow(taker) {
             let called = self.called(taker);
             self.warn(format!(
                 "The last slot went to node {called}: reconfiguring myself as a replica of it"

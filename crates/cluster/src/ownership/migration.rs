@@ -12,8 +12,8 @@ impl Cluster {
         let Some(primary) = self.me().primary else {
             return;
         };
-        if !self.settings.allow_replica_migration || !self.health.is_ok || self.manual.is_running()
-        {
+        let may_move = self.settings.allow_replica_migration && !self.is_bound();
+        if !may_move || !self.health.is_ok || self.manual.is_running() {
             return;
         }
         let now = self.ms();

@@ -20,6 +20,9 @@ impl Cluster {
         self.owners.importing.clear();
         self.nodes.set_primary(ME, Some(primary));
         let shard = self.nodes[primary].shard;
+        if self.own.group.is_some_and(|group| !group.is_bound) && shard != self.me().shard {
+            self.out.push(Order::LeaveGroup);
+        }
         let me = &mut self.nodes[ME];
         me.flags.remove(NodeFlags::PRIMARY | NodeFlags::MIGRATE_TO);
         me.flags.insert(NodeFlags::REPLICA);

@@ -8,6 +8,7 @@
 
 mod explain;
 mod failover;
+mod group;
 mod members;
 mod membership;
 mod net;

@@ -92,6 +92,7 @@ use crate::parts::execution::gates::Gates;
 use crate::parts::execution::scripting::ScriptState;
 use crate::parts::persist::Persist;
 use crate::parts::replication::Replication;
+use crate::parts::replication::quorum::QuorumDriver;
 use crate::parts::run::dial::destination;
 use russet_config::Config;
 use std::net::IpAddr;
@@ -111,6 +112,7 @@ use russet_keyspace::{DbIndex, Keyspace};
 use russet_net::tls::TlsLink;
 use russet_net::{AcceptedStream, Destination, Stream};
 use russet_pubsub::Kind;
+use russet_replication::quorum::Report;
 
 /// The server as the host of its cluster node.
 pub struct ClusterHost<'s> {
@@ -320,6 +322,8 @@ impl Server {
             }
             Order::Follow { .. }
             | Order::Lead
+            | Order::TakeOver
+            | Order::LeaveGroup
             | Order::DropSlots(_)
             | Order::LoseSlots(_)
             | Order::Flush => self.obey_or_defer(keyspace, order),
@@ -348,14 +352,24 @@ impl Server {
                     return;
                 }
                 let was_primary = upstream.is_none();
-                self.follow(keyspace, &ip, port);
+                self.order_follow(keyspace, &ip, port);
                 if let Some(upstream) = &mut self.replication.upstream {
                     // No operator has said so: a replica has been elected, perhaps without data.
                     upstream.core.guards_own = was_primary;
                 }
             }
+            Order::LeaveGroup => self.report_quorum(keyspace, Report::Left),
+            Order::TakeOver => {
+                self.order_lead(keyspace);
+                let group = self.replication.quorum.as_ref();
+                if group.is_none_or(|driver| driver.leads()) {
+                    self.tell_cluster(keyspace, Ok(()));
+                }
+            }
             Order::Lead => {
-                self.become_primary(keyspace);
+                // A node that has taken over its group is the primary already. Otherwise it is an
+                // empty primary again, and in no group.
+                self.lead_alone(keyspace);
                 // Slots that the former primary has claimed are claimed again, before this node
                 // could judge them as another node's.
                 self.with_migrations(keyspace, |m, around| m.routes_changed(around));
@@ -447,6 +461,10 @@ fn own(
     keyspace: &Keyspace,
 ) -> ServerState {
     let upstream = replication.upstream.as_deref();
+    let group = replication
+        .quorum
+        .as_deref()
+        .and_then(QuorumDriver::cluster_member);
     let primary = upstream.map(|upstream| {
         let received_ms = if upstream.is_online() {
             upstream.core.received_ms
@@ -476,5 +494,6 @@ fn own(
         // A node that has only kept keys, of slots that are another's, counts as empty.
         is_empty: keyspace.has_only_kept(),
         replicas_online: replicas.filter(|replica| replica.is_online()).count(),
+        group,
     }
 }

@@ -35,6 +35,16 @@ fn judge(electable: usize, online: usize, acked: usize, is_late: bool) -> Verdic
     }
 }
 
+/// The decision in a group whose failovers lose no acknowledged write. `is_safe`: enough members
+/// have the keys.
+fn judge_safe(is_safe: bool, is_late: bool) -> Verdict {
+    match (is_safe, is_late) {
+        (true, _) => Verdict::Claim,
+        (false, true) => Verdict::GiveUp,
+        (false, false) => Verdict::Wait,
+    }
+}
+
 impl Server {
     /// All keys of the slots have arrived. They are served once the replicas in sync have them.
     pub(super) fn begin_claim(&mut self, keyspace: &mut Keyspace, job: Name, slots: Ranges) {
@@ -72,10 +82,16 @@ impl Server {
                 (self.cluster.as_ref()).map_or(0, |driver| driver.core.electable_replicas());
             let is_late = self.now.mono_ms >= claim.until_ms;
             let is_over = self.now.mono_ms >= claim.over_ms;
-            let verdict = if is_over {
-                Verdict::TooLate
-            } else {
-                judge(electable, online, acked, is_late)
+            let group = self.replication.quorum.as_ref();
+            let group = group.filter(|driver| !driver.core.is_off());
+            let verdict = match group {
+                _ if is_over => Verdict::TooLate,
+                // A node can lead the group only with all that is safe.
+                Some(driver) => {
+                    let safe = driver.core.safe_offset();
+                    judge_safe(safe.is_some_and(|safe| safe >= claim.offset), is_late)
+                }
+                None => judge(electable, online, acked, is_late),
             };
             let is_taken = match verdict {
                 Verdict::Claim => self.claim_slots(keyspace, claim.slots.pairs()),

@@ -9,6 +9,7 @@
 //!   2. The file has a promise before anyone learns of it: the machine hands out nothing between.
 
 use crate::parts::cluster::StateFile;
+use russet_cluster::GroupMember;
 use russet_config::Config;
 use russet_host::Links;
 use russet_keyspace::ClientId;
@@ -67,6 +68,16 @@ impl QuorumDriver {
         }
     }
 
+    /// This server, as the node of a cluster has to know it; `None`: the mode is off.
+    pub(crate) fn cluster_member(&self) -> Option<GroupMember> {
+        let member = GroupMember {
+            may_lead: self.core.may_lead(),
+            is_bound: self.core.is_bound(),
+            unled_since_ms: self.core.unled_since_ms().map(|ms| ms as i64),
+        };
+        (!self.core.is_off()).then_some(member)
+    }
+
     /// Whether new writes wait before they run.
     pub(crate) fn delays_writes(&self) -> bool {
         self.core.write_gate() == WriteGate::Wait
@@ -113,6 +124,7 @@ pub(crate) fn quorum_settings(config: &Config, known: Option<&Address>) -> Quoru
             0 => u64::MAX,
             bytes => bytes,
         },
+        waits_for_votes: config.cluster_enabled,
         takeover_timeout_ms: u64::from(config.sync_takeover_timeout),
         tail_max_bytes: usize::try_from(config.repl_backlog_size).unwrap_or(usize::MAX),
         login: secret(&config.masterauth).map(|password| (secret(&config.masteruser), password)),

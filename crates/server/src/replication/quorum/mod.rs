@@ -36,8 +36,8 @@ use russet_host::{Driver, Event, Links, Machine, Now};
 use russet_keyspace::{ClientId, Keyspace};
 use russet_net::Destination;
 use russet_replication::quorum::{
-    Address, Answer, Change, ChangeError, Order, PeerId, Quorum, QuorumNote, Report, StreamEnd,
-    TakeoverCause, Word,
+    Address, Answer, Ballot, Change, ChangeError, Order, PeerId, Quorum, QuorumNote, Report,
+    StreamEnd, TakeoverCause, Word,
 };
 use russet_replication::{Position, ReplId, ReplOffset};
 
@@ -277,9 +277,18 @@ impl Server {
 
     /// An order to become the primary: at once, or once the group agrees.
     pub fn order_lead(&mut self, keyspace: &mut Keyspace) {
-        if self.replication.quorum.is_some() {
+        let driver = self.replication.quorum.as_ref();
+        if driver.is_some_and(|driver| !driver.core.is_off()) {
             self.report_quorum(keyspace, Report::TakeOver(TakeoverCause::Order));
         } else {
+            self.lead_alone(keyspace);
+        }
+    }
+
+    /// Becomes the primary, if this server is a replica, and is in no group from now on.
+    pub(crate) fn lead_alone(&mut self, keyspace: &mut Keyspace) {
+        if self.replication.is_replica() {
+            self.report_quorum(keyspace, Report::Left);
             self.become_primary(keyspace);
         }
     }
@@ -322,7 +331,7 @@ impl Server {
             }
             Order::AcceptUpstream | Order::Discard => self.decide(Ok(())),
             Order::RefuseUpstream(why) => self.decide(Err(why)),
-            Order::Follow { address, .. } => self.follow_leader(keyspace, &address),
+            Order::Follow { address, ballot } => self.follow_leader(keyspace, &address, ballot),
             Order::ApplyTail { history, bytes } => {
                 if let Some(driver) = &mut self.replication.quorum {
                     driver.tail = Some((history, bytes));
@@ -333,10 +342,14 @@ impl Server {
             Order::Lead(ballot) => {
                 tracing::info!("This server is the primary, by ballot {ballot}.");
                 self.update_sync_writes(keyspace);
+                self.tell_cluster(keyspace, Ok(()));
             }
             Order::TakeoverFailed(cause, why) => {
                 // The machine has logged the reason of a takeover that had begun.
                 tracing::warn!("No takeover ({cause:?}): {why}");
+                if cause == TakeoverCause::Order {
+                    self.tell_cluster(keyspace, Err(&why));
+                }
             }
             Order::Depose(why) => self.depose(keyspace, &why),
             Order::Safe(safe) => {
@@ -380,8 +393,24 @@ impl Server {
         bulk
     }
 
+    /// The outcome of a takeover, for the node of a cluster: it claims the slots.
+    pub(crate) fn tell_cluster(&mut self, keyspace: &mut Keyspace, outcome: Result<(), &str>) {
+        self.update_own(keyspace);
+        self.with_cluster(keyspace, |driver, now| {
+            driver.core.taken_over(now, outcome);
+        });
+    }
+
     /// The machine has found the leader of its group.
-    fn follow_leader(&mut self, keyspace: &mut Keyspace, address: &Address) {
+    fn follow_leader(&mut self, keyspace: &mut Keyspace, address: &Address, ballot: Ballot) {
+        let cluster = self.cluster.as_ref();
+        if cluster.is_some_and(|driver| !driver.core.is_replica()) {
+            // The leader's claim of the slots tells the node whom it follows.
+            tracing::info!(
+                "Ballot {ballot} leads at {address}: waiting for its claim of the slots."
+            );
+            return;
+        }
         let upstream = self.replication.upstream.as_deref();
         let follows = upstream.is_some_and(|upstream| {
             upstream.core.port == address.port && upstream.core.host == address.host

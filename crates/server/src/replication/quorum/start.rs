@@ -29,9 +29,6 @@ impl Server {
         if !self.config.sync_quorum || self.is_sentinel() {
             return Ok(());
         }
-        if self.cluster.is_some() {
-            return Err("sync-quorum does not work with cluster-enabled".to_owned());
-        }
         let (mut file, text) =
             StateFile::open(Path::new(FILE)).map_err(|error| error.to_string())?;
         let saved = if text.is_empty() {
@@ -40,7 +37,10 @@ impl Server {
             SavedState::parse(&text)
                 .map_err(|why| format!("Unrecoverable error: corrupted {FILE}: {why}"))?
         };
-        let is_primary = self.config.replicaof.0.is_none();
+        let is_primary = match &self.cluster {
+            Some(driver) => !driver.core.is_replica(),
+            None => self.config.replicaof.0.is_none(),
+        };
         // The last byte is of the saved history, not of the one that a primary begins with it.
         self.stream.resume_following();
         let loaded = self.loaded_data(&saved);
