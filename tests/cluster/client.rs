@@ -60,6 +60,14 @@ impl Client {
         matches!(acknowledged, Some(Reply::Integer(1..)))
     }
 
+    /// Runs a write on a single key, and returns whether its reply has come in a short time, and is
+    /// no error. Otherwise the key may be written or not.
+    #[track_caller]
+    pub fn write(&mut self, slot: u16, args: &[&str]) -> bool {
+        let replied = self.run_within(WRITE_LIMIT, slot, args);
+        matches!(replied, Ok((_, reply)) if !matches!(reply, Reply::Error(_)))
+    }
+
     /// [`Client::run`], with the port of the node that replied. An error is the last reply.
     fn run_within(
         &mut self,

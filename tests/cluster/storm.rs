@@ -11,7 +11,8 @@
 //! checks all keys.
 //!
 //! An operator's FORCE and TAKEOVER promote a replica that may lack a write that another replica
-//! has acknowledged. So only shards with a single replica get FORCE.
+//! has acknowledged. So only shards with a single replica get FORCE. Shards that are groups
+//! (`sync-quorum`) get both: there the write need not be followed by WAIT, its reply is enough.
 //!
 //! `RUSSET_MOVES`: rounds of each storm, else a few. `RUSSET_STORM_SEED` draws the same rounds
 //! again; the moments depend on the machine, too.
@@ -26,7 +27,7 @@ use crate::group::{Group, Kind, Way};
 use crate::support::peers::Peer;
 use crate::support::random::Random;
 use crate::support::resp::{Connection, Reply};
-use crate::writers::Writers;
+use crate::writers::{Acknowledgement, Writers};
 
 /// The slots that move to and fro.
 const FIRST: u16 = 0;
@@ -57,6 +58,8 @@ struct Form {
     /// The primary of each shard, then its replicas.
     shards: [&'static [Kind]; 3],
     way: Way,
+    /// The nodes of each shard are a group, whose failovers lose no answered write.
+    has_groups: bool,
 }
 
 /// A part of the shards.
@@ -83,6 +86,7 @@ enum Fate {
 enum Order {
     Failover,
     Force,
+    TakeOver,
 }
 
 /// The moment of an event in a move. Most messages of a move leave a line in the log of an end, so
@@ -141,7 +145,7 @@ impl Round {
         );
         let handover = (
             *random.pick(&[Part::Source, Part::Target, Part::Target, Part::Other]),
-            *random.pick(&[Order::Failover, Order::Force]),
+            *random.pick(&[Order::Failover, Order::Force, Order::TakeOver]),
             Moment::draw(random),
         );
         let rewrites = (0..nodes).map(|_| match random.below(6) {
@@ -324,14 +328,15 @@ fn arrange(group: &Group, shards: &[&[Kind]; 3]) {
 }
 
 /// A replica of a shard takes over on an order, unless the round kills it.
-fn hand_over(group: &Group, ends: Ends, (part, order): (Part, Order)) -> bool {
+fn hand_over(group: &Group, form: &Form, ends: Ends, (part, order): (Part, Order)) -> bool {
     let replicas = replicas_of(group, ends.primary(part));
     let Some(&replica) = replicas.first() else {
         return false;
     };
     // See the module.
     let order = match order {
-        Order::Force if replicas.len() == 1 => "CLUSTER FAILOVER FORCE",
+        Order::Force if replicas.len() == 1 || form.has_groups => "CLUSTER FAILOVER FORCE",
+        Order::TakeOver if form.has_groups => "CLUSTER FAILOVER TAKEOVER",
         _ => "CLUSTER FAILOVER",
     };
     group.nodes[replica].text(order) == "OK"
@@ -360,7 +365,7 @@ fn stir(group: &mut Group, form: &Form, ends: Ends, round: &Round) -> bool {
     let by_order = |group: &Group, is_excused: &mut bool| {
         if let Some((part, order, moment)) = round.handover {
             clock.wait(group, moment);
-            hand_over(group, ends, (part, order));
+            hand_over(group, form, ends, (part, order));
             *is_excused |= is_real && part == Part::Target;
         }
     };
@@ -418,11 +423,18 @@ fn storm(form: &Form) {
         ["--loglevel", "verbose"],
         ["--cluster-allow-replica-migration", lends],
     ];
-    let arguments = arguments.concat();
-    let Some(mut group) = Group::create_with(form.what, &kinds, 1, &arguments) else {
+    let mut arguments = arguments.concat();
+    if form.has_groups {
+        arguments.extend(["--sync-quorum", "yes", "--min-sync-replicas", "1"]);
+    }
+    let replicas = kinds.len() / form.shards.len() - 1;
+    let Some(mut group) = Group::create_with(form.what, &kinds, replicas, &arguments) else {
         return;
     };
-    arrange(&group, &form.shards);
+    // A member of a group stays in its shard.
+    if !form.has_groups {
+        arrange(&group, &form.shards);
+    }
     let seed = number("RUSSET_STORM_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let rounds = number("RUSSET_MOVES").unwrap_or(2);
     println!("{}: {rounds} rounds, RUSSET_STORM_SEED={seed}", form.what);
@@ -433,7 +445,13 @@ fn storm(form: &Form) {
     for each in 0..rounds {
         let began = Instant::now();
         let round = Round::draw(&mut random, kinds.len());
-        let writers = Writers::start_in(&group.ports(), &format!("{each}"), FIRST..=LAST);
+        let acknowledgement = if form.has_groups {
+            Acknowledgement::Reply
+        } else {
+            Acknowledgement::Replica
+        };
+        let (ports, name) = (group.ports(), each.to_string());
+        let writers = Writers::start_in(&ports, &name, FIRST..=LAST, acknowledgement);
         let ends = Ends::draw(&group, &mut random);
         let shard = [vec![ends.source], replicas_of(&group, ends.source)].concat();
         let kinds = [ends.source, ends.target, ends.other].map(|at| group.nodes[at].kind);
@@ -508,6 +526,7 @@ fn shards_that_pull_slots_lose_nothing_in_a_storm() {
             &[RUSSET, RUSSET],
         ],
         way: Way::Pull,
+        has_groups: false,
     });
 }
 
@@ -521,6 +540,7 @@ fn shards_that_push_slots_lose_nothing_in_a_storm() {
             &[VALKEYS, VALKEYS],
         ],
         way: Way::Push,
+        has_groups: false,
     });
 }
 
@@ -531,6 +551,7 @@ fn shards_of_russet_and_valkey_lose_nothing_in_a_storm() {
         what: "a storm with Valkey",
         shards: [&[VALKEYS, VALKEYS], &[VALKEY, VALKEY], &[VALKEYS, VALKEY]],
         way: Way::Push,
+        has_groups: false,
     });
 }
 
@@ -541,5 +562,26 @@ fn shards_of_russet_and_redis_lose_nothing_in_a_storm() {
         what: "a storm with Redis",
         shards: [&[RUSSET, RUSSET], &[REDIS, REDIS], &[RUSSET, REDIS]],
         way: Way::Pull,
+        has_groups: false,
+    });
+}
+
+#[test]
+fn shards_that_are_groups_lose_no_answered_write_in_a_storm_of_pulls() {
+    storm(&Form {
+        what: "a storm of groups that pull",
+        shards: [&[RUSSET; 3], &[RUSSET; 3], &[RUSSET; 3]],
+        way: Way::Pull,
+        has_groups: true,
+    });
+}
+
+#[test]
+fn shards_that_are_groups_lose_no_answered_write_in_a_storm_of_pushes() {
+    storm(&Form {
+        what: "a storm of groups that push",
+        shards: [&[VALKEYS; 3], &[VALKEYS; 3], &[VALKEYS; 3]],
+        way: Way::Push,
+        has_groups: true,
     });
 }

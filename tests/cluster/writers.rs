@@ -13,8 +13,16 @@ use crate::support::resp::Reply;
 const WRITERS: usize = 3;
 const KEYS_PER_WRITER: usize = 40;
 
-/// Threads that set keys to growing numbers, with WAIT 1 after each write, until the test ends
-/// them.
+/// The moment from which a write must not be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledgement {
+    /// A replica has acknowledged it: WAIT 1 after the write.
+    Replica,
+    /// Its reply, from a shard whose failovers lose nothing (`sync-quorum`).
+    Reply,
+}
+
+/// Threads that set keys to growing numbers until the test ends them.
 pub struct Writers {
     is_over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Vec<WrittenKey>>>,
@@ -23,7 +31,7 @@ pub struct Writers {
 /// A key and the single thread that writes it.
 struct WrittenKey {
     key: String,
-    /// The last number that a replica has acknowledged.
+    /// The last number that was acknowledged.
     acknowledged: u64,
     /// The last number sent.
     sent: u64,
@@ -31,7 +39,7 @@ struct WrittenKey {
 
 /// The keys at the end.
 pub struct Outcome {
-    /// The number of writes that a replica has acknowledged, over all keys.
+    /// The number of acknowledged writes, over all keys.
     pub acknowledged: u64,
     /// The keys that lack an acknowledged write.
     pub lost: Vec<Loss>,
@@ -47,11 +55,16 @@ pub struct Loss {
 
 impl Writers {
     pub fn start(ports: &[u16], name: &str) -> Writers {
-        Writers::start_in(ports, name, 0..=u16::MAX)
+        Writers::start_in(ports, name, 0..=u16::MAX, Acknowledgement::Replica)
     }
 
     /// Starts writers. Half of the keys are in these slots, the others in any slot.
-    pub fn start_in(ports: &[u16], name: &str, slots: RangeInclusive<u16>) -> Writers {
+    pub fn start_in(
+        ports: &[u16],
+        name: &str,
+        slots: RangeInclusive<u16>,
+        acknowledgement: Acknowledgement,
+    ) -> Writers {
         let is_over = Arc::new(AtomicBool::new(false));
         let threads = (0..WRITERS).map(|writer| {
             let (ports, is_over) = (ports.to_vec(), Arc::clone(&is_over));
@@ -65,7 +78,7 @@ impl Writers {
                 sent: 0,
             });
             let keys: Vec<WrittenKey> = keys.collect();
-            std::thread::spawn(move || write_until(&is_over, &ports, keys))
+            std::thread::spawn(move || write_until(&is_over, &ports, keys, acknowledgement))
         });
         Writers {
             threads: threads.collect(),
@@ -116,13 +129,23 @@ impl Writers {
     }
 }
 
-fn write_until(is_over: &AtomicBool, ports: &[u16], mut keys: Vec<WrittenKey>) -> Vec<WrittenKey> {
+fn write_until(
+    is_over: &AtomicBool,
+    ports: &[u16],
+    mut keys: Vec<WrittenKey>,
+    acknowledgement: Acknowledgement,
+) -> Vec<WrittenKey> {
     let mut client = Client::new(ports);
     while !is_over.load(Ordering::Relaxed) {
         for one in &mut keys {
             one.sent += 1;
             let number = one.sent.to_string();
-            if client.write_and_wait(slot_of(&one.key), &["SET", &one.key, &number]) {
+            let (slot, words) = (slot_of(&one.key), ["SET", &one.key, &number]);
+            let is_acknowledged = match acknowledgement {
+                Acknowledgement::Replica => client.write_and_wait(slot, &words),
+                Acknowledgement::Reply => client.write(slot, &words),
+            };
+            if is_acknowledged {
                 one.acknowledged = one.sent;
             }
         }
