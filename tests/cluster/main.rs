@@ -17,7 +17,7 @@
 //! | `kept` | the data that a source keeps of slots that have moved |
 //! | `promoted` | slots that have moved stay when the target dies |
 //! | `storm` | slots that move between shards of which any part is killed, while clients write |
-//! | `quorum` | shards whose failovers lose no answered write (`sync-quorum`), among voters of other makes |
+//! | `quorum` | shards whose failovers lose no answered write, among voters of other makes |
 //! | `roles` | the rights of a connection that takes part in a migration |
 //! | `search` | indexes over all shards, from any node |
 //! | `series` | time series of all shards, from any node |

@@ -166,6 +166,72 @@ fn a_stopped_primary_acknowledges_nothing_afterwards() {
     assert_eq!(ask(&third, "GET key"), "$1\r\n3\r\n");
 }
 
+/// FAILOVER hands over to a member, with and without naming it, while clients write.
+#[test]
+fn a_failover_hands_the_lead_to_a_member() {
+    let servers = group();
+    let ports = servers.each_ref().map(Daemon::port);
+    let (answered, is_over) = (AnsweredWrites::default(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let _over = SetOnDrop(&is_over);
+        for writer in 0..2 {
+            let (ports, answered, is_over) = (&ports, &answered, &is_over);
+            scope.spawn(move || write(writer, ports, answered, is_over));
+        }
+        for round in 0..6 {
+            let leads = |server: &&Daemon| leads(server);
+            wait_until("a server leads", || servers.iter().any(|its| leads(&its)));
+            let now = servers
+                .iter()
+                .position(|its| leads(&its))
+                .expect("it leads");
+            let to = (now + 1) % 3;
+            let line = match round % 3 {
+                0 => "FAILOVER".to_owned(),
+                1 => format!("FAILOVER TO 127.0.0.1 {}", ports[to]),
+                _ => format!("FAILOVER TO 127.0.0.1 {} FORCE TIMEOUT 1", ports[to]),
+            };
+            let mut last = String::new();
+            wait_until("the order is taken", || {
+                last = ask(&servers[now], &line);
+                last == "+OK\r\n" || last.contains("when server is a replica")
+            });
+            wait_until("another leads", || {
+                servers
+                    .iter()
+                    .any(|its| its.port() != ports[now] && leads(&its))
+            });
+            wait_until("the former leader follows", || {
+                servers[now].info("master_link_status").as_deref() == Some("up")
+            });
+            let state = servers[now].info("master_failover_state");
+            assert_eq!(state.as_deref(), Some("no-failover"), "{line}");
+        }
+    });
+    check(&servers, answered);
+    let stranger = ask(&servers[0], "FAILOVER TO 127.0.0.1 1");
+    assert!(stranger.starts_with("-ERR FAILOVER"), "{stranger}");
+}
+
+/// A member that cannot take over leaves the lead where it is, and the writes go on.
+#[test]
+fn a_failover_to_a_member_that_stands_still_is_given_up() {
+    let [first, second, third] = group();
+    let set = ask(&first, "CONFIG SET sync-takeover-timeout 500");
+    assert_eq!(set, "+OK\r\n");
+    second.signal(Signal::STOP);
+    let port = second.port();
+    let line = format!("FAILOVER TO 127.0.0.1 {port} FORCE TIMEOUT 1");
+    assert_eq!(ask(&first, &line), "+OK\r\n");
+    wait_until("it is given up", || {
+        first.info("master_failover_state").as_deref() == Some("no-failover")
+    });
+    assert_eq!(ask(&first, "SET key value"), "+OK\r\n");
+    assert!(leads(&first));
+    second.signal(Signal::CONT);
+    drop(third);
+}
+
 /// Members are added and removed by the leader alone; a foreign replica is none.
 #[test]
 fn members_are_what_the_leader_notes() {
@@ -297,6 +363,25 @@ fn trouble(servers: &mut [Daemon], random: &mut Random) {
     }
 }
 
+/// Every write that was answered is at the leader, or a later one of the same key.
+#[track_caller]
+fn check(servers: &[Daemon], answered: AnsweredWrites) {
+    let leader = servers.iter().position(leads).expect("it leads");
+    let mut connection = servers[leader].connect();
+    let answered = answered.0.into_inner().unwrap();
+    assert!(!answered.is_empty());
+    for (key, value) in answered {
+        let reply = connection.call(&["GET", &key]);
+        let text = String::from_utf8_lossy(&reply).into_owned();
+        let kept: u64 = text
+            .lines()
+            .nth(1)
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(0);
+        assert!(kept >= value, "{key} was {value}, is {text:?}");
+    }
+}
+
 /// `RUSSET_QUORUM_TROUBLES`: so many troubles, 15 by default; `RUSSET_QUORUM_SEED`.
 #[test]
 fn answered_writes_survive_a_storm() {
@@ -338,20 +423,7 @@ fn answered_writes_survive_a_storm() {
         );
         std::thread::yield_now();
     }
-    let leader = servers.iter().position(leads).expect("it leads");
-    let mut connection = servers[leader].connect();
-    let answered = answered.0.into_inner().unwrap();
-    assert!(!answered.is_empty());
-    for (key, value) in answered {
-        let reply = connection.call(&["GET", &key]);
-        let text = String::from_utf8_lossy(&reply).into_owned();
-        let kept: u64 = text
-            .lines()
-            .nth(1)
-            .and_then(|it| it.parse().ok())
-            .unwrap_or(0);
-        assert!(kept >= value, "seed {seed}: {key} was {value}, is {text:?}");
-    }
+    check(&servers, answered);
     wait_within(
         Duration::from_secs(30),
         "all follow after the storm",

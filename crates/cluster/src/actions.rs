@@ -25,11 +25,11 @@ pub enum Order {
     },
     /// Stop replicating: this node is a primary now.
     Lead,
-    /// Leave the replication group, of which this server is no member, because it is about to follow
-    /// a node of another shard.
+    /// Leave the replication group, of which this server is no member, because it will follow a
+    /// node of another shard.
     LeaveGroup,
-    /// Take over the replication group; [`Cluster::taken_over`](super::Cluster::taken_over) gets the
-    /// outcome. Only for a server with a [`GroupMember`](super::GroupMember).
+    /// Take over the replication group. [`Cluster::taken_over`](super::Cluster::taken_over) gets
+    /// the outcome. Only for a server with a [`GroupMember`](super::GroupMember).
     TakeOver,
     /// Hold back all writes of clients until this moment (monotonic milliseconds), for a manual
     /// failover; replication PINGs, too. A later one replaces it.

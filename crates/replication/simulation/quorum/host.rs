@@ -138,7 +138,7 @@ impl World {
             }
             Order::Append(note) => self.append(at, vec![Entry::Note(note)]),
             Order::Lead(ballot) => self.leads(at, ballot),
-            Order::TakeoverFailed(..) => {}
+            Order::TakeoverFailed(..) | Order::HandOverFailed(_) => {}
             Order::Depose(_) => {
                 self.nodes[at].waiting.clear();
                 let due_ms = self.delay();

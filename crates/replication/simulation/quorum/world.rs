@@ -40,6 +40,8 @@ pub enum Trouble {
     TakeOver(usize),
     /// An order to follow, right or wrong.
     Follow(usize, usize),
+    /// An order to hand over to another server.
+    HandOver(usize, usize),
     /// A disk takes no more files, or does again.
     BadDisk(usize),
     /// A member is added.
@@ -398,6 +400,9 @@ impl World {
             Trouble::Follow(number, to) if runs(self, number) && number != to => {
                 self.order_to_follow(number, to);
             }
+            Trouble::HandOver(number, to) if runs(self, number) && number != to => {
+                self.order_to_hand_over(number, to);
+            }
             Trouble::BadDisk(number) => {
                 let disk = &mut self.nodes[number].disk;
                 disk.is_bad = !disk.is_bad;
@@ -475,6 +480,11 @@ impl World {
     /// An order to take over.
     pub fn order(&mut self, number: usize) {
         self.report(number, Report::TakeOver(TakeoverCause::Order));
+    }
+
+    /// An order to hand over to another node.
+    pub fn order_to_hand_over(&mut self, number: usize, to: usize) {
+        self.report(number, Report::HandOver(address_of(to)));
     }
 
     /// An order to follow.

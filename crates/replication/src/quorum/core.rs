@@ -326,6 +326,7 @@ impl Quorum {
             Report::TailUnusable(why) => self.tail_unusable(&why),
             Report::TakeOver(cause) => self.take_over(cause),
             Report::Follow(address) => self.ordered_to_follow(address),
+            Report::HandOver(address) => self.hand_over(address),
             Report::Left => self.leave_group(),
             Report::Ending => {
                 let position = self.position();
@@ -435,6 +436,7 @@ impl Quorum {
             Word::Leads {
                 ballot, address, ..
             } => self.told_of_leader(peer, ballot, address),
+            Word::TakeOver { node, .. } => self.asked_to_take_over(peer, node),
         }
     }
 
@@ -584,6 +586,7 @@ impl Quorum {
                     | Order::EndUpstream
                     | Order::RefuseUpstream(_)
                     | Order::TakeoverFailed(..)
+                    | Order::HandOverFailed(_)
                     | Order::Depose(_)
                     | Order::Safe(_)
                     | Order::Overdue,

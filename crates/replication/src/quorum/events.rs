@@ -89,6 +89,9 @@ pub enum Report<'r> {
     TailUnusable(String),
     /// Take over: the answer is [`Order::Lead`] or [`Order::TakeoverFailed`].
     TakeOver(TakeoverCause),
+    /// Ask the member at this address to take over: [`Order::Depose`] follows, or
+    /// [`Order::HandOverFailed`], or nothing if the member fails.
+    HandOver(Address),
     /// An order to follow the server at this address; an order of the machine itself is not
     /// reported.
     Follow(Address),
@@ -147,6 +150,8 @@ pub enum Order {
     Lead(Ballot),
     /// A takeover has failed. The text begins with its code (NOQUORUM, SEALED).
     TakeoverFailed(TakeoverCause, String),
+    /// The member that was to take over does not, for this reason.
+    HandOverFailed(String),
     /// Another may lead: nothing is acknowledged any more. End the links of replicas, and replies
     /// that wait with INDOUBT and this text.
     Depose(String),

@@ -23,6 +23,7 @@ pub(super) enum Question {
     Seal(Ballot),
     Tail(Ballot),
     Leads,
+    TakeOver,
 }
 
 #[derive(Debug)]

@@ -15,6 +15,7 @@
 //!     words      what nodes say to each other
 //!     safe       the offset up to which enough members have the stream
 //!     takeover   how a server comes to lead
+//!     handover   how a leader asks a member to take over
 //!
 //! # The server's duties
 //!
@@ -41,6 +42,7 @@ mod ballot;
 mod core;
 mod events;
 mod following;
+mod handover;
 mod leading;
 mod links;
 mod members;

@@ -92,7 +92,7 @@ impl Quorum {
         self.tick_inquiry();
     }
 
-    fn ask(&mut self, member: &Member, word: &Word, question: Question) {
+    pub(super) fn ask(&mut self, member: &Member, word: &Word, question: Question) {
         self.save_first();
         let links = &mut self.links;
         links.ask(&self.settings, member, (word, question), &mut self.out);
@@ -245,6 +245,7 @@ impl Quorum {
         let answer = reply.as_ref().and_then(Answer::parse);
         match question {
             Question::Login | Question::Leads => {}
+            Question::TakeOver => self.answered_hand_over(answer),
             Question::Leader => self.told_who_leads(from, answer),
             Question::Seal(ballot) => self.answered_seal(from, ballot, reply.is_some(), answer),
             Question::Tail(ballot) => self.received_tail(from, ballot, reply, answer),

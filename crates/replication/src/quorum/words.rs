@@ -10,6 +10,8 @@
 //!       $ bytes of the backlog, up to its end
 //!     REPLCONF LEADS <group> <ballot> <ip> <port>              I lead: follow me
 //!       +OK
+//!     REPLCONF TAKEOVER <group> <node>                         I lead: take over from me
+//!       +OK
 //!     -SEALED <promised> <ip:port|?>                           a greater ballot was promised
 //!
 //! All are russet's own; a foreign server answers that it knows no such option.
@@ -70,6 +72,13 @@ pub enum Word {
         /// The leader's address.
         address: Address,
     },
+    /// A leader asks a member to take over.
+    TakeOver {
+        /// The group.
+        group: GroupId,
+        /// The leader.
+        node: NodeId,
+    },
 }
 
 /// Why a request is not understood. The text is the reply.
@@ -80,7 +89,14 @@ pub struct WordError;
 impl Word {
     /// Whether these arguments of REPLCONF are a word of a group.
     pub fn is_one(args: &[&[u8]]) -> bool {
-        let words: [&[u8]; 5] = [b"QUORUM", b"LEADER", b"SEAL", b"TAIL", b"LEADS"];
+        let words: [&[u8]; 6] = [
+            b"QUORUM",
+            b"LEADER",
+            b"SEAL",
+            b"TAIL",
+            b"LEADS",
+            b"TAKEOVER",
+        ];
         let is = |first: &&[u8]| words.iter().any(|word| word.eq_ignore_ascii_case(first));
         args.first().is_some_and(is)
     }
@@ -114,6 +130,10 @@ impl Word {
                 group: GroupId::parse(group)?,
                 node: NodeId::parse(node)?,
             },
+            [group, node] if is(b"TAKEOVER") => Word::TakeOver {
+                group: GroupId::parse(group)?,
+                node: NodeId::parse(node)?,
+            },
             [group, ballot, version] if is(b"SEAL") => Word::Seal {
                 group: GroupId::parse(group)?,
                 ballot: Ballot::parse(ballot)?,
@@ -141,7 +161,8 @@ impl Word {
             Word::Leader { group, .. }
             | Word::Seal { group, .. }
             | Word::Tail { group, .. }
-            | Word::Leads { group, .. } => Some(*group),
+            | Word::Leads { group, .. }
+            | Word::TakeOver { group, .. } => Some(*group),
         }
     }
 
@@ -168,6 +189,9 @@ impl Word {
             }
             Word::Leader { group, node } => {
                 add("LEADER", vec![group.to_string(), node.to_string()])
+            }
+            Word::TakeOver { group, node } => {
+                add("TAKEOVER", vec![group.to_string(), node.to_string()])
             }
             Word::Seal {
                 group,
@@ -238,7 +262,7 @@ pub enum Answer {
     },
     /// To [`Word::Seal`].
     Promise(SealReport),
-    /// To [`Word::Leads`].
+    /// To [`Word::Leads`] and [`Word::TakeOver`].
     Done,
     /// A greater ballot was promised, perhaps to a leader with this address.
     Refusal(Ballot, Option<Address>),
@@ -387,6 +411,7 @@ mod tests {
             quorum(None, true),
             quorum(Some(group), false),
             Word::Leader { group, node },
+            Word::TakeOver { group, node },
             Word::Seal {
                 group,
                 ballot,

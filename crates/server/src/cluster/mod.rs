@@ -363,7 +363,7 @@ impl Server {
                 self.order_lead(keyspace);
                 let group = self.replication.quorum.as_ref();
                 if group.is_none_or(|driver| driver.leads()) {
-                    self.tell_cluster(keyspace, Ok(()));
+                    self.report_takeover(keyspace, Ok(()));
                 }
             }
             Order::Lead => {

@@ -3,6 +3,9 @@
 //!     WaitingForSync  writes are held until a replica has acknowledged the whole stream
 //!     InProgress      this server follows the target, and asks it by PSYNC to take over
 //!
+//! The leader of a group (`sync-quorum`) asks the target by a word of the group instead, and leads
+//! until the group's members have promised the target.
+//!
 //! Held writes continue when the failover ends or is aborted; with FORCE the deadline leads to
 //! `InProgress` without the acknowledgement. An observer is never a target. Cost: O(replicas) a
 //! turn while a failover is in progress. Its state: `parts::replication::failover`. The change of
@@ -15,6 +18,7 @@ use crate::parts::replication::replicas::Replica;
 use crate::state::Server;
 use russet_command::CommandError;
 use russet_keyspace::Keyspace;
+use russet_replication::quorum::{Address, Report};
 
 /// The arguments of FAILOVER.
 #[derive(Clone, Debug, Default)]
@@ -34,11 +38,6 @@ impl Server {
         if self.replication.is_replica() {
             return refuse("ERR FAILOVER is not valid when server is a replica.");
         }
-        if self.replication.quorum.is_some() {
-            return refuse(
-                "ERR FAILOVER is not for a group (sync-quorum): QUORUM TAKEOVER at a member hands over.",
-            );
-        }
         if self.replication.replicas.is_empty() {
             return refuse("ERR FAILOVER requires connected replicas.");
         }
@@ -56,6 +55,9 @@ impl Server {
             };
             if !replica.is_online() {
                 return refuse("ERR FAILOVER target replica is not online.");
+            }
+            if !self.may_hand_over_to(&host, *port) {
+                return refuse("ERR FAILOVER target replica is not a member of the group.");
             }
             target = Some((host, *port));
         }
@@ -106,12 +108,16 @@ impl Server {
         let Some(failover) = &self.replication.failover else {
             return;
         };
-        if failover.stage == FailoverStage::InProgress {
-            return;
-        }
         let is_late = failover
             .deadline_ms
             .is_some_and(|at| at <= self.now.mono_ms);
+        if failover.stage == FailoverStage::InProgress {
+            // A primary that follows the target waits for it; a leader of a group still leads.
+            if is_late && !self.replication.is_replica() {
+                self.abort_failover(keyspace, "The member has not taken over in time");
+            }
+            return;
+        }
         let forced = failover.forced;
         let target = failover.target.clone();
         let offset = self.stream.offset();
@@ -124,7 +130,10 @@ impl Server {
             let is_wanted = target.as_ref().is_none_or(|(host, port)| {
                 address.1 == *port && address.0.eq_ignore_ascii_case(host)
             });
-            is_wanted && !replica.facts.observer && replica.has_acked(offset)
+            is_wanted
+                && !replica.facts.observer
+                && replica.has_acked(offset)
+                && self.may_hand_over_to(&address.0, address.1)
         };
         let found = self.replication.replicas.iter().find(synced);
         let found = found.map(|replica| replica.address(&self.clients));
@@ -150,10 +159,42 @@ impl Server {
             failover.stage = FailoverStage::InProgress;
         }
         let (host, port) = to;
+        if self.leads_group() {
+            return self.hand_over(keyspace, &host, port);
+        }
         self.follow(keyspace, host.as_bytes(), port);
         if let Some(upstream) = &mut self.replication.upstream {
             upstream.core.failover = true;
         }
+    }
+
+    fn leads_group(&self) -> bool {
+        let driver = self.replication.quorum.as_ref();
+        driver.is_some_and(|driver| !driver.core.is_off())
+    }
+
+    /// Whether a replica may take over: the leader of a group hands over to members.
+    fn may_hand_over_to(&self, host: &str, port: u16) -> bool {
+        let driver = self.replication.quorum.as_ref();
+        let driver = driver.filter(|driver| !driver.core.is_off());
+        driver.is_none_or(|driver| {
+            let mut members = driver.core.linked_members().into_iter();
+            members.any(|its| its.port == port && its.host.eq_ignore_ascii_case(host))
+        })
+    }
+
+    /// Asks a member of the group to take over; this server leads until the members promise that.
+    fn hand_over(&mut self, keyspace: &mut Keyspace, host: &str, port: u16) {
+        let wait_ms = u64::from(self.config.sync_takeover_timeout);
+        let deadline_ms = (wait_ms > 0).then(|| self.now.mono_ms.saturating_add(wait_ms));
+        if let Some(failover) = &mut self.replication.failover {
+            failover.deadline_ms = deadline_ms;
+        }
+        let address = Address {
+            host: host.to_owned(),
+            port,
+        };
+        self.report_quorum(keyspace, Report::HandOver(address));
     }
 
     /// PSYNC .. FAILOVER: our primary asks us to take over.

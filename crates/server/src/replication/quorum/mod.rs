@@ -342,16 +342,20 @@ impl Server {
             Order::Lead(ballot) => {
                 tracing::info!("This server is the primary, by ballot {ballot}.");
                 self.update_sync_writes(keyspace);
-                self.tell_cluster(keyspace, Ok(()));
+                self.report_takeover(keyspace, Ok(()));
             }
             Order::TakeoverFailed(cause, why) => {
                 // The machine has logged the reason of a takeover that had begun.
                 tracing::warn!("No takeover ({cause:?}): {why}");
                 if cause == TakeoverCause::Order {
-                    self.tell_cluster(keyspace, Err(&why));
+                    self.report_takeover(keyspace, Err(&why));
                 }
             }
-            Order::Depose(why) => self.depose(keyspace, &why),
+            Order::HandOverFailed(why) => _ = self.abort_failover(keyspace, &why),
+            Order::Depose(why) => {
+                self.depose(keyspace, &why);
+                self.end_failover();
+            }
             Order::Safe(safe) => {
                 self.replication.sync_writes.set_safe(safe);
                 keyspace.unconfirmed.set_safe(safe);
@@ -394,7 +398,7 @@ impl Server {
     }
 
     /// The outcome of a takeover, for the node of a cluster: it claims the slots.
-    pub(crate) fn tell_cluster(&mut self, keyspace: &mut Keyspace, outcome: Result<(), &str>) {
+    pub(crate) fn report_takeover(&mut self, keyspace: &mut Keyspace, outcome: Result<(), &str>) {
         self.update_own(keyspace);
         self.with_cluster(keyspace, |driver, now| {
             driver.core.taken_over(now, outcome);
@@ -405,7 +409,7 @@ impl Server {
     fn follow_leader(&mut self, keyspace: &mut Keyspace, address: &Address, ballot: Ballot) {
         let cluster = self.cluster.as_ref();
         if cluster.is_some_and(|driver| !driver.core.is_replica()) {
-            // The leader's claim of the slots tells the node whom it follows.
+            // The leader claims the slots, and then the node follows it.
             tracing::info!(
                 "Ballot {ballot} leads at {address}: waiting for its claim of the slots."
             );
