@@ -36,6 +36,15 @@ macro_rules! hex_id {
                 $name::parse(digits.as_bytes()).expect("as many digits as asked for")
             }
 
+            /// The id that a seed gives, for a simulator.
+            pub fn of_seed(seed: u64) -> $name {
+                let mut random = russet_host::Random(seed);
+                let digits: String = (0..3)
+                    .map(|_| format!("{:016x}", random.next_u64()))
+                    .collect();
+                $name::parse(&digits.as_bytes()[..DIGITS]).expect("hexadecimal digits")
+            }
+
             /// `None`: not 40 hexadecimal digits.
             pub fn parse(text: &[u8]) -> Option<$name> {
                 parse_hex(text).map($name)

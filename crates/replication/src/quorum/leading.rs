@@ -6,13 +6,14 @@
 use super::ballot::{Ballot, NodeId};
 use super::core::{GroupStanding, Quorum, Role};
 use super::events::{Fault, Order, PeerId, SyncOn};
+use super::links::Question;
 use super::members::{Address, Change, ChangeError, Member};
 use super::notes::QuorumNote;
 use super::safe::{Leadership, LinkedReplica};
 use super::status::{
     FollowerState, GroupState, LeaderState, MemberStatus, QuorumStatus, TakeoverRecord, WriteGate,
 };
-use super::words::Answer;
+use super::words::{Answer, Word};
 use crate::ReplOffset;
 
 /// Milliseconds between two notes of safe offsets while there is traffic.
@@ -23,6 +24,9 @@ const NOTE_BYTES: u64 = 64 * 1024;
 /// A second link of the same node from another address is refused if the first has acknowledged
 /// something so recently: two nodes have one file.
 const TWIN_MS: u64 = 3000;
+
+/// Milliseconds from one question for a successor to the next.
+const SUCCESSOR_MS: u64 = 2000;
 
 impl Leadership {
     /// A note is in the stream.
@@ -186,6 +190,37 @@ impl Quorum {
             self.out.push(Order::Overdue);
         }
         self.links.close_idle(&mut self.out);
+        self.look_for_successor();
+    }
+
+    /// Asks the members who leads, if too few of them follow this leader: it may have been cut off
+    /// while they promised a greater ballot, and there may be no authority that orders it to
+    /// follow.
+    fn look_for_successor(&mut self) {
+        let (now_ms, group, node) = (self.now_ms, self.group(), self.node());
+        let newest = self.lineage.configurations.newest();
+        let (Role::Leading(leadership), Some(group), Some(newest)) =
+            (&mut self.role, group, newest)
+        else {
+            return;
+        };
+        let linked = leadership.replicas.keys().filter(|id| newest.has(**id));
+        let is_followed = linked.count() >= newest.acknowledgements;
+        if is_followed || now_ms < leadership.asked_ms + SUCCESSOR_MS {
+            return;
+        }
+        leadership.asked_ms = now_ms;
+        let mut others = self.other_members();
+        if let Role::Leading(leadership) = &self.role {
+            others.retain(|member| !leadership.replicas.contains_key(&member.id));
+        }
+        // Questions of the last round that have no answer: their links lead nowhere.
+        self.links.close_unanswered(&mut self.out);
+        for member in others {
+            if self.links.may_redial(member.id, now_ms) {
+                self.ask(&member, &Word::Leader { group, node }, Question::Leader);
+            }
+        }
     }
 
     /// Appends the safe offset to the stream, if it is due. `now`: because a change comes next.

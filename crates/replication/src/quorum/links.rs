@@ -174,6 +174,12 @@ impl MemberLinks {
         self.close(out, |link| link.questions.is_empty());
     }
 
+    /// Closes the links that wait for nothing but the name of a leader.
+    pub fn close_unanswered(&mut self, out: &mut Outbox<Order>) {
+        let asks = |question: &Question| matches!(question, Question::Leader | Question::Login);
+        self.close(out, |link| link.questions.iter().all(asks));
+    }
+
     /// Closes all links.
     pub fn close_all(&mut self, out: &mut Outbox<Order>) {
         self.close(out, |_| true);

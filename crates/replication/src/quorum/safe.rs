@@ -69,6 +69,8 @@ pub(super) struct Leadership {
     pub noted_ms: u64,
     /// The end of the last bytes that are no note of a safe offset.
     pub content_end: ReplOffset,
+    /// When the members were asked for a successor.
+    pub asked_ms: u64,
     /// No change of the members before this offset is safe.
     pub changes_at: ReplOffset,
 }
@@ -93,6 +95,7 @@ impl Leadership {
             noted: safe,
             noted_end: 0,
             noted_ms: 0,
+            asked_ms: 0,
             content_end: end,
             changes_at: 0,
         }

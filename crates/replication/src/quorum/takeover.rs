@@ -99,7 +99,7 @@ impl Quorum {
     }
 
     /// The members of all configurations that may count, but for this node.
-    fn other_members(&self) -> Vec<Member> {
+    pub(super) fn other_members(&self) -> Vec<Member> {
         let members = self.lineage.configurations.members();
         let others = members
             .into_iter()
@@ -120,6 +120,15 @@ impl Quorum {
     }
 
     fn told_who_leads(&mut self, from: NodeId, answer: Option<Answer>) {
+        if let (Role::Leading(leadership), Some(Answer::Leader { promised, .. })) =
+            (&self.role, &answer)
+        {
+            let promised = *promised;
+            if promised > leadership.ballot {
+                self.learn_greater(promised);
+            }
+            return;
+        }
         let least = self.lineage.ballot;
         let (recovers, own) = (self.standing == GroupStanding::Recovering, self.node());
         let Role::Inquiring(inquiry) = &mut self.role else {
@@ -462,11 +471,8 @@ impl Quorum {
     /// The group is formed by this server.
     pub(super) fn form(&mut self) {
         if self.group().is_none() {
-            let digits: String = (0..3)
-                .map(|_| format!("{:016x}", self.random.next_u64()))
-                .collect();
-            let group = GroupId::parse(&digits.as_bytes()[..40]);
-            self.acceptor.change(|state| state.group = group);
+            let group = GroupId::of_seed(self.random.next_u64());
+            self.acceptor.change(|state| state.group = Some(group));
         }
         let ballot = Ballot::above(self.highest.max(self.promised().number), self.node());
         self.highest = ballot.number;
