@@ -12,7 +12,7 @@ impl Cluster {
         let Some(primary) = self.me().primary else {
             return;
         };
-        let may_move = self.settings.allow_replica_migration && !self.is_bound();
+        let may_move = self.settings.allow_replica_migration && self.own.group.is_none();
         if !may_move || !self.health.is_ok || self.manual.is_running() {
             return;
         }

@@ -9,7 +9,7 @@
 mod shards;
 
 pub use crate::parts::cluster::BrokenRule;
-pub use shards::ShardFacts;
+pub use shards::{GroupFacts, ShardFacts};
 
 use std::ffi::OsString;
 use std::io;

@@ -14,6 +14,21 @@ use russet_config::{NameDefaults, Startup, start};
 use russet_host::Driver;
 use russet_net::{AcceptedStream, Address, Stream, simulated};
 
+/// The state of a member of a group (`sync-quorum`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupFacts {
+    /// `sync_state`; empty without a group.
+    pub state: String,
+    pub leads: bool,
+    /// The offset that this server, as the leader, holds for safe.
+    pub safe: Option<u64>,
+    pub members: usize,
+    pub is_changing: bool,
+    pub is_clean: bool,
+    /// QUORUM EXPLAIN's last line of why this server does not lead.
+    pub obstacle: Option<String>,
+}
+
 /// The state of a node of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShardFacts {
@@ -31,11 +46,11 @@ pub struct ShardFacts {
 }
 
 impl ServerNode {
-    /// As [`ServerNode::start`], for a node of a cluster; `seed` gives the numbers of the cluster
-    /// machine. `dial` makes all of the node's connections.
+    /// As [`ServerNode::start`], for a node of a cluster or of a group (`sync-quorum`); `seed` gives
+    /// the numbers of their machines. `dial` makes all of the node's connections.
     ///
     /// Error: as there, or the state belongs to another node.
-    pub fn start_in_cluster(
+    pub fn start_in_network(
         table: CommandTable,
         options: &[String],
         (unix_us, seed): (i64, u64),
@@ -46,14 +61,20 @@ impl ServerNode {
         else {
             return Err(format!("refused: {options:?}"));
         };
-        let begun = NodeStart::by_hand(&run.config, seed).map_err(|error| error.to_string())?;
+        let begun = if run.config.cluster_enabled {
+            let begun = NodeStart::by_hand(&run.config, seed);
+            Some(begun.map_err(|error| error.to_string())?)
+        } else {
+            None
+        };
         let none = |_: &str, _| Err(io::ErrorKind::ConnectionRefused.into());
         let mut node = ServerNode::start_with(table, options, unix_us, none, |engine| {
             engine.server.connections.dialler = None;
+            engine.server.debug.seed = Some(seed);
             let Engine {
                 keyspace, server, ..
             } = engine;
-            server.begin_cluster(keyspace, begun)
+            begun.is_none_or(|begun| server.begin_cluster(keyspace, begun))
         })?;
         node.dialler = Some(Box::new(move |host, port| {
             let socket = dial(host, port)?;
@@ -91,6 +112,23 @@ impl ServerNode {
     /// Breaks a rule from now on.
     pub fn break_rule(&mut self, rule: Option<BrokenRule>) {
         self.all.engine.server.debug.broken_rule = rule;
+    }
+
+    /// The state of the node's part in its group.
+    pub fn group_facts(&self) -> GroupFacts {
+        let driver = self.all.engine.server.replication.quorum.as_ref();
+        driver.map_or_else(GroupFacts::default, |driver| {
+            let status = driver.core.status();
+            GroupFacts {
+                state: status.state.to_string(),
+                leads: driver.leads(),
+                safe: driver.core.safe_offset(),
+                members: status.members.len(),
+                is_changing: status.is_changing,
+                is_clean: status.is_clean,
+                obstacle: status.obstacle,
+            }
+        })
     }
 
     /// The state of the node's part of the cluster.

@@ -39,7 +39,6 @@ const UNBLOCKED: CommandError = CommandError::Text(
 impl Server {
     /// The primary of the configuration file, once the data is loaded.
     pub(crate) fn follow_configured(&mut self, keyspace: &mut Keyspace) {
-        self.update_sync_writes(keyspace);
         if let Some((host, port)) = self.config.replicaof.0.clone() {
             self.stream.resume_following();
             self.follow(keyspace, &host, port);
@@ -48,6 +47,8 @@ impl Server {
                 upstream.core.is_familiar = upstream.core.has_data;
                 upstream.core.demoted = None;
             }
+        } else {
+            self.update_sync_writes(keyspace);
         }
     }
 

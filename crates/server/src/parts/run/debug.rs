@@ -25,6 +25,8 @@ pub struct DebugSwitches {
     pub cron_paused: bool,
     /// The clock is set by hand (tests): it is never read.
     pub clock_by_hand: bool,
+    /// The seed of the machines' chances, in place of the system's (tests).
+    pub seed: Option<u64>,
     /// A rule of queries over shards that a simulation breaks on purpose.
     #[cfg(feature = "testing")]
     pub broken_rule: Option<crate::parts::cluster::BrokenRule>,

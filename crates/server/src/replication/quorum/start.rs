@@ -31,8 +31,9 @@ impl Server {
         }
         let (mut file, text) =
             StateFile::open(Path::new(FILE)).map_err(|error| error.to_string())?;
+        let seed = self.debug.seed;
         let saved = if text.is_empty() {
-            SavedState::new(NodeId::random())
+            SavedState::new(seed.map_or_else(NodeId::random, NodeId::of_seed))
         } else {
             SavedState::parse(&text)
                 .map_err(|why| format!("Unrecoverable error: corrupted {FILE}: {why}"))?
@@ -48,15 +49,17 @@ impl Server {
         let known = known.and_then(|placed| placed.configuration.member(saved.node));
         let settings = quorum_settings(&self.config, known.map(|member| &member.address));
         let (node, group) = (saved.node, saved.group);
-        let start = (Now::from(self.now), rand::random(), is_primary);
+        let seed = seed.unwrap_or_else(rand::random);
+        let start = (Now::from(self.now), seed, is_primary);
         let core = Quorum::start(settings, saved, loaded, start);
         file.save(core.saved_state().text().into_bytes(), true)
             .map_err(|error| format!("Failed to save {FILE}: {}", system_text(&error)))?;
         tracing::info!("Node {node} takes part in synchronous replication with takeovers");
         self.replication.quorum = Some(Box::new(QuorumDriver::new(core, file)));
         self.open_backlog(keyspace);
-        // Until the group agrees, nothing is added to the stream.
-        if is_primary && group.is_some() {
+        // Until the group agrees, or a primary is followed, nothing is added to the stream: the end
+        // of the data is asked for by its offset.
+        if !is_primary || group.is_some() {
             self.replication.is_leaderless = true;
             self.stream.set_followed(true);
             self.role_changed(keyspace);
