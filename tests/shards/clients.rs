@@ -97,7 +97,7 @@ fn reply_len(bytes: &[u8], at: usize) -> Option<usize> {
 
 impl World {
     fn client(&mut self, number: usize, role: Role) -> Option<&mut Client> {
-        let mut clients = self.places[number].clients.iter_mut();
+        let mut clients = self.places[number].its.clients.iter_mut();
         clients.find(|client| client.role == role)
     }
 
@@ -207,9 +207,9 @@ impl World {
 
     /// Takes the replies to a node's clients.
     pub fn hear_clients(&mut self, number: usize) -> Result<(), String> {
-        for at in 0..self.places[number].clients.len() {
+        for at in 0..self.places[number].its.clients.len() {
             let now_ms = self.now_ms;
-            let client = &mut self.places[number].clients[at];
+            let client = &mut self.places[number].its.clients[at];
             let Some(reply) = client.take() else {
                 if let Some((sent_ms, Request::Query(_))) = client.request
                     && now_ms > sent_ms + DEADLINE_MS
@@ -239,7 +239,7 @@ impl World {
                 }
                 Request::Order(line) => {
                     self.note(|| format!("{number} -> {line}: {brief} after {took}"));
-                    self.places[number].clients[at].last = Some(reply);
+                    self.places[number].its.clients[at].last = Some(reply);
                 }
             }
         }
@@ -249,7 +249,7 @@ impl World {
     /// A node is gone, together with the reply that its client waited for.
     pub fn lost(&mut self, number: usize, at: usize) {
         if let Some((_, Request::Put(document) | Request::Delete(document))) =
-            self.places[number].clients[at].request
+            self.places[number].its.clients[at].request
         {
             self.checks.written(document, None);
         }

@@ -30,7 +30,7 @@ fn an_index_that_comes_while_slots_arrive_has_their_documents() {
         world.order(LATE, "CLUSTER MEET 127.0.0.1 7001 17001");
         let all_ok = |world: &mut World| {
             let places = world.places.iter();
-            Ok(places.filter(|place| place.facts.is_ok).count() == NODES)
+            Ok(places.filter(|place| place.its.facts.is_ok).count() == NODES)
         };
         assert!(world.run_until(20_000, all_ok)?, "it joins");
         let mut begun = String::new();
@@ -60,7 +60,7 @@ fn an_index_that_comes_while_slots_arrive_has_their_documents() {
             world.run_until(500, |world| Ok(world.now_ms >= until_ms))?;
         }
         assert!(
-            has_index && world.places[LATE].facts.is_moving,
+            has_index && world.places[LATE].its.facts.is_moving,
             "the index comes first"
         );
         world.parted.clear();

@@ -1,7 +1,7 @@
 //! Seeded simulation of FT.* over a cluster: whole servers in a single thread (`server/node`). The
 //! simulator owns the connections of their buses, their moves of slots and their clients.
 //!
-//!     world     nodes, network, clocks; the steps of time
+//!     world     the nodes as a fleet (`support/fleet`), with clients and claims
 //!     storms    troubles from a seed; the test reduces a failing storm to few troubles
 //!     clients   writes, definitions and questions
 //!     checks    the claims about each reply, and at the end
@@ -29,6 +29,8 @@
 //! for them. `RUSSET_SHARD_SEED=n` runs a single seed and prints its history, `RUSSET_SHARD_RUNS=n`
 //! runs n seeds.
 
+#[path = "../support/fleet.rs"]
+mod fleet;
 #[path = "../support/folders.rs"]
 mod folders;
 

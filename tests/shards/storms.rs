@@ -97,7 +97,7 @@ impl World {
         }
         let is_ok = |world: &mut World| {
             let first = &world.places[..FIRST];
-            Ok(first.iter().all(|place| place.facts.is_ok))
+            Ok(first.iter().all(|place| place.its.facts.is_ok))
         };
         if !self.run_until(20_000, is_ok)? {
             return Err("no cluster".to_owned());
@@ -140,7 +140,7 @@ impl World {
     /// The reason why the world is not whole, or `None`.
     fn trouble_left(&mut self) -> Result<Option<String>, String> {
         for (node, place) in self.places.iter().enumerate() {
-            let facts = &place.facts;
+            let facts = &place.its.facts;
             if place.node.is_none() || !facts.is_ok || facts.is_moving {
                 return Ok(Some(format!("node {node}: {facts:?}")));
             }

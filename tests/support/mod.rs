@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `certificates` | authorities and certificates of our own |
 //! | `daemon` | start, restart, end one server process in its own folder |
-//! | `folders` | folders of simulated nodes; those name it themselves |
+//! | `fleet` | whole servers on a simulated network; simulations name it themselves |
+//! | `folders` | folders of simulated nodes; simulations name it themselves |
 //! | `memory` | memory figures that must agree |
 //! | `once` | a process that ends by itself, and its output |
 //! | `random` | numbers from a seed |
