@@ -232,6 +232,27 @@ fn a_failover_to_a_member_that_stands_still_is_given_up() {
     drop(third);
 }
 
+/// A replica that comes back continues at the end of its own data: nothing between is passed over.
+#[test]
+fn a_replica_that_comes_back_has_every_write() {
+    let [first, second, mut third] = group();
+    for round in 0..3 {
+        third.kill();
+        for number in 0..5 {
+            let line = format!("SADD set {round}:{number}");
+            assert_eq!(ask(&first, &line), ":1\r\n");
+        }
+        third.restart();
+        let digest = ask(&first, "DEBUG DIGEST");
+        wait_until("the replica has the data", || {
+            third.info("master_link_status").as_deref() == Some("up")
+                && third.info("master_repl_offset") == first.info("master_repl_offset")
+        });
+        assert_eq!(ask(&third, "DEBUG DIGEST"), digest);
+    }
+    drop(second);
+}
+
 /// Members are added and removed by the leader alone; a foreign replica is none.
 #[test]
 fn members_are_what_the_leader_notes() {
