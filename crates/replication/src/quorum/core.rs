@@ -10,6 +10,7 @@ use super::ballot::{Ballot, GroupId, NodeId, Position};
 use super::events::{
     Fault, JoinedLeader, Order, PeerId, QuorumSettings, Report, StreamEnd, TakeoverCause,
 };
+use super::following::PATIENCE_MS;
 use super::links::MemberLinks;
 use super::members::{Address, Configuration, Configurations};
 use super::notes::{Lineage, QuorumNote};
@@ -353,6 +354,11 @@ impl Quorum {
         self.check_clean();
         self.count_safe();
         self.note_settled_change();
+        // Nothing else may wake a replica that no primary accepts.
+        let is_idle = matches!(self.role, Role::Following) && self.retry_ms.is_none();
+        if is_idle && self.joined.is_none() && self.group().is_some() {
+            self.retry_after(PATIENCE_MS);
+        }
         let may_save = !self.is_saving && self.now_ms >= self.save_after_ms;
         if self.acceptor.is_changed() && may_save {
             self.out.persist();
@@ -674,13 +680,14 @@ impl Quorum {
     /// An attempt of its own account: a group is formed, or the members are asked who leads.
     fn attempt(&mut self) {
         let cause = match self.standing {
-            GroupStanding::Replica => TakeoverCause::Sealed,
-            GroupStanding::Recovering => TakeoverCause::Start,
-            GroupStanding::Deposed => TakeoverCause::Deposed,
+            GroupStanding::Recovering => Some(TakeoverCause::Start),
+            GroupStanding::Deposed => Some(TakeoverCause::Deposed),
+            // In a cluster the next election takes over.
+            GroupStanding::Replica if self.settings.waits_for_votes => None,
+            GroupStanding::Replica => self.is_sealed.then_some(TakeoverCause::Sealed),
         };
         match self.group() {
-            // The next election, or a primary that leads, ends its wait.
-            Some(_) if cause == TakeoverCause::Sealed && self.settings.waits_for_votes => {}
+            Some(_) if cause.is_none() && self.joined.is_some() => {}
             Some(_) => self.inquire(cause),
             None if self.may_form && self.settings.acknowledgements > 0 => self.form(),
             None => {}

@@ -12,7 +12,7 @@ use super::words::Answer;
 
 /// Milliseconds that a leader which was named gets to accept this server, if it would otherwise
 /// take over: so many, and randomly up to as many more.
-const PATIENCE_MS: u64 = 3000;
+pub(super) const PATIENCE_MS: u64 = 3000;
 
 impl Quorum {
     /// Follows a leader on its own account.
@@ -129,7 +129,6 @@ impl Quorum {
             {
                 self.follow(ballot, address);
             }
-            _ if self.is_sealed && self.retry_ms.is_none() => self.retry_after(PATIENCE_MS),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use super::ballot::{Ballot, NodeId};
 use super::core::{GroupStanding, Quorum, Role};
 use super::events::{Fault, Order, PeerId, SyncOn};
 use super::links::Question;
-use super::members::{Address, Change, ChangeError, Member};
+use super::members::{Address, Change, ChangeError, Member, PlacedConfiguration};
 use super::notes::QuorumNote;
 use super::safe::{Leadership, LinkedReplica};
 use super::status::{
@@ -198,14 +198,17 @@ impl Quorum {
     /// follow.
     fn look_for_successor(&mut self) {
         let (now_ms, group, node) = (self.now_ms, self.group(), self.node());
-        let newest = self.lineage.configurations.newest();
-        let (Role::Leading(leadership), Some(group), Some(newest)) =
-            (&mut self.role, group, newest)
-        else {
+        let (Role::Leading(leadership), Some(group)) = (&mut self.role, group) else {
             return;
         };
-        let linked = leadership.replicas.keys().filter(|id| newest.has(**id));
-        let is_followed = linked.count() >= newest.acknowledgements;
+        // Of a change that is not safe both sides count.
+        let replicas = &leadership.replicas;
+        let follows = |placed: &PlacedConfiguration| {
+            let its = &placed.configuration;
+            let linked = replicas.keys().filter(|id| its.has(**id));
+            linked.count() + usize::from(its.has(node)) > its.acknowledgements
+        };
+        let is_followed = self.lineage.configurations.iter().all(follows);
         if is_followed || now_ms < leadership.asked_ms + SUCCESSOR_MS {
             return;
         }

@@ -10,7 +10,9 @@
 //!
 //! An order takes over at once. A server that acts on its own account (it has started as a primary,
 //! was deposed, or has promised a candidate that did not lead) first asks all members who leads, so
-//! that it does not disturb a leader that works.
+//! that it does not disturb a leader that works. A replica that no primary accepts asks the same,
+//! and follows the leader or goes on as before: an order may have sent it to a server that does not
+//! lead.
 //!
 //! Invariants
 //!   1. A server leads only after, for each configuration that may count, N - k clean members have
@@ -44,7 +46,8 @@ const BEHIND_MS: u64 = 3000;
 /// The question who leads, to all members.
 #[derive(Debug)]
 pub(super) struct Inquiry {
-    cause: TakeoverCause,
+    /// `None`: no takeover follows if no leader is found.
+    cause: Option<TakeoverCause>,
     end_ms: u64,
     waits_for: Vec<NodeId>,
 }
@@ -75,7 +78,7 @@ pub(super) struct Takeover {
 impl Quorum {
     // --- who leads? ---
 
-    pub(super) fn inquire(&mut self, cause: TakeoverCause) {
+    pub(super) fn inquire(&mut self, cause: Option<TakeoverCause>) {
         let (Some(group), node) = (self.group(), self.node()) else {
             return;
         };
@@ -115,7 +118,9 @@ impl Quorum {
             let cause = inquiry.cause;
             self.role = Role::Following;
             self.links.close_all(&mut self.out);
-            self.take_over(cause);
+            if let Some(cause) = cause {
+                self.take_over(cause);
+            }
         }
     }
 
@@ -179,6 +184,10 @@ impl Quorum {
         };
         self.figures.takeovers_refused += 1;
         self.out.push(Order::TakeoverFailed(cause, why.to_owned()));
+        // It asks the members again until one of them knows a leader.
+        if cause != TakeoverCause::Order && self.group().is_some() {
+            self.retry_after(RETRY_MS);
+        }
     }
 
     /// Promises an own ballot, and asks the members to do so.

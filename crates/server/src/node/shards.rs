@@ -22,7 +22,9 @@ pub struct GroupFacts {
     pub leads: bool,
     /// The offset that this server, as the leader, holds for safe.
     pub safe: Option<u64>,
-    pub members: usize,
+    /// This server's id in the group.
+    pub id: String,
+    pub members: Vec<String>,
     pub is_changing: bool,
     pub is_clean: bool,
     /// QUORUM EXPLAIN's last line of why this server does not lead.
@@ -46,8 +48,8 @@ pub struct ShardFacts {
 }
 
 impl ServerNode {
-    /// As [`ServerNode::start`], for a node of a cluster or of a group (`sync-quorum`); `seed` gives
-    /// the numbers of their machines. `dial` makes all of the node's connections.
+    /// As [`ServerNode::start`], for a node of a cluster or of a group (`sync-quorum`). `seed`
+    /// gives the numbers of their machines. `dial` makes all of the node's connections.
     ///
     /// Error: as there, or the state belongs to another node.
     pub fn start_in_network(
@@ -123,7 +125,11 @@ impl ServerNode {
                 state: status.state.to_string(),
                 leads: driver.leads(),
                 safe: driver.core.safe_offset(),
-                members: status.members.len(),
+                id: status.node.to_string(),
+                members: {
+                    let members = status.members.iter();
+                    members.map(|member| member.id.to_string()).collect()
+                },
                 is_changing: status.is_changing,
                 is_clean: status.is_clean,
                 obstacle: status.obstacle,
