@@ -6,15 +6,16 @@
 //!     clients   writes and reads at any server
 //!     checks    what was acknowledged and what was read
 //!
-//! In a group, orders to lead and to follow come from an authority that knows nothing, as a Sentinel
-//! in a partition does; in a cluster the nodes elect, an operator hands over, and slots move between
-//! the shards. Processes end and come back with their files, stand still, and do not reach each
-//! other, in one direction or both; logs are rewritten.
+//! In a group, orders to lead and to follow come from an authority that knows nothing, as a
+//! Sentinel in a partition does; in a cluster the nodes elect, an operator hands over, and slots
+//! move between the shards. Processes end and come back with their files, in a group one of them
+//! without; they stand still, and do not reach each other, in one direction or both; logs are
+//! rewritten.
 //!
 //! # The claims
 //!
-//! 1. A member of a set whose SADD was answered is in the set at the end, whoever leads: also if the
-//!    write was part of a transaction or of a script, or one of several in a pipeline.
+//! 1. A member of a set whose SADD was answered is in the set at the end, whichever server leads:
+//!    also if the write was part of a transaction or of a script, or one of several in a pipeline.
 //! 2. So is each member that a read has shown.
 //! 3. The two sets of a transaction have the same members.
 //! 4. When the world is whole again, each group has a leader in bounded time, writes are answered,

@@ -33,6 +33,8 @@ static RUNS: AtomicU64 = AtomicU64::new(0);
 enum Trouble {
     /// A process ends, and is back after this time.
     Stop(usize, u64),
+    /// A process ends, and comes back without its files; once in a storm, when the group is whole.
+    LoseDisk(usize, u64),
     /// All processes end, and are back after up to this time.
     StopAll(u64),
     /// A process stands still for this time.
@@ -81,6 +83,7 @@ fn trouble(random: &mut Random, form: Form) -> Trouble {
         15 if form != Form::Cluster => Trouble::Follow(a, two[1]),
         16 => Trouble::HandOver(two[1]),
         17 => Trouble::Rewrite(a),
+        18 if form != Form::Cluster => Trouble::LoseDisk(a, ms(3000)),
         _ if form == Form::Cluster => {
             let first = ms(16_000) as u16;
             Trouble::Move(a, first, (first + ms(3000) as u16).min(16_383))
@@ -95,6 +98,13 @@ impl World {
         let (now_ms, count) = (self.now_ms, self.form.count());
         match trouble {
             Trouble::Stop(number, ms) if self.is_up(number) => self.stop(number, ms),
+            Trouble::LoseDisk(number, ms) => {
+                let is_whole = self.trouble_left(true).is_none();
+                if is_whole && !self.has_lost_disk {
+                    self.has_lost_disk = true;
+                    self.lose_disk(number, ms);
+                }
+            }
             Trouble::StopAll(ms) => {
                 for number in 0..count {
                     if self.is_up(number) {
@@ -197,6 +207,11 @@ impl World {
                 return Some(format!("node {number}: {group:?}"));
             }
         }
+        let first = leaders.first().map(|at| &self.places[*at].its.group);
+        let members = first.map_or(0, |group| group.members.len());
+        if is_on && self.form != Form::Cluster && members != self.form.count() {
+            return Some(format!("{members} members"));
+        }
         let groups = self.form.groups().len();
         let wanted = if self.form == Form::Cluster {
             groups + 1
@@ -218,6 +233,28 @@ impl World {
             let count = self.form.count();
             let number = self.random.place(count);
             self.order(number, "REPLICAOF NO ONE");
+        }
+    }
+
+    /// What an operator does whose group has a member that is gone for good: the group forgets it,
+    /// and a server that has lost its files, and so is a primary without members, follows.
+    fn remove_gone(&mut self) {
+        let places = self.places.iter();
+        let living: Vec<String> = places.map(|place| place.its.group.id.clone()).collect();
+        let leaders = self.leaders();
+        let of_more = |at: &usize| self.places[*at].its.group.members.len();
+        let Some(real) = leaders.iter().copied().max_by_key(of_more) else {
+            return;
+        };
+        let port = PORT + real as u16;
+        for leader in leaders {
+            if leader != real && self.places[leader].its.group.members.len() == 1 {
+                self.order(leader, &format!("REPLICAOF 127.0.0.1 {port}"));
+            }
+            let members = self.places[leader].its.group.members.clone();
+            for gone in members.iter().filter(|id| !living.contains(id)) {
+                self.order(leader, &format!("QUORUM REMOVE {gone}"));
+            }
         }
     }
 
@@ -330,6 +367,7 @@ impl Plan {
             for round in 0..100 {
                 if round == 0 && world.now_ms - begin_ms > LEADERLESS_MS {
                     world.order_leaders();
+                    world.remove_gone();
                 }
                 world.write_or_read();
                 world.step()?;

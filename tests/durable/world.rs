@@ -58,6 +58,7 @@ pub struct World {
     pub form: Form,
     pub checks: Checks,
     values: Value,
+    pub has_lost_disk: bool,
     /// When a write was last answered.
     pub answered_ms: u64,
 }
@@ -127,6 +128,7 @@ impl World {
             form,
             checks: Checks::default(),
             values: 0,
+            has_lost_disk: false,
             answered_ms: 0,
         }
     }
@@ -153,7 +155,11 @@ impl World {
                     let begins = group.leads && !place.its.group.leads;
                     self.checks.figures.terms += usize::from(begins);
                     let changed = group.state != place.its.group.state;
-                    let text = format!("node {number} is {}", group.state);
+                    let (count, is_clean) = (group.members.len(), group.is_clean);
+                    let text = format!(
+                        "node {number} is {} of {count}, clean: {is_clean}",
+                        group.state
+                    );
                     (place.its.group, place.its.shard) = (group, node.shard_facts());
                     if changed {
                         self.note(|| text);

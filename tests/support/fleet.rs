@@ -212,6 +212,13 @@ impl<T: Default> Fleet<T> {
         self.note(|| format!("node {number} is down"));
     }
 
+    /// As [`Fleet::stop`], and the files are gone.
+    pub fn lose_disk(&mut self, number: usize, back_ms: u64) {
+        self.stop(number, back_ms);
+        let _ = fs::remove_dir_all(&self.places[number].folder);
+        self.note(|| format!("node {number} has lost its files"));
+    }
+
     /// The process stands still for this time.
     pub fn freeze(&mut self, number: usize, ms: u64) {
         self.places[number].frozen_ms = self.now_ms + ms;
