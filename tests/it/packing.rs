@@ -1,5 +1,7 @@
 //! Cold strings packed in memory by `compress-values`: memory falls, nothing else changes.
 
+use std::time::Instant;
+
 use crate::support::{Connection, Daemon, wait_until};
 
 const KEYS: usize = 20_000;
@@ -93,4 +95,118 @@ fn auto_packs_only_above_its_share_of_maxmemory() {
     });
     assert_eq!(number(&server, "evicted_keys"), 0);
     assert_eq!(c.ask("DEBUG DIGEST"), digest);
+}
+
+/// Sessions of some 700 bytes, which shrink to a third with a dictionary.
+fn fill_sessions(c: &mut Connection, many: usize) {
+    for n in 0..many {
+        let id = (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let text = format!(
+            "{{\"cookie\":{{\"originalMaxAge\":86400000,\"expires\":\"2026-{:02}-{:02}T10:{:02}:00.000Z\",\
+             \"httpOnly\":true,\"path\":\"/\",\"sameSite\":\"lax\",\"secure\":true}},\
+             \"passport\":{{\"user\":{{\"id\":{},\"email\":\"user.{n}@mail{}.example\",\"roles\":[\"customer\",\
+             \"newsletter\"],\"locale\":\"en_GB\",\"currency\":\"EUR\"}}}},\"csrfSecret\":\"{id:016x}\",\
+             \"cart\":[{{\"sku\":\"A-{}\",\"name\":\"Trousers.of.linen\",\"count\":{},\"price\":\"{}.90\"}},\
+             {{\"sku\":\"B-{}\",\"name\":\"Shirt.of.cotton\",\"count\":{},\"price\":\"{}.50\"}}],\
+             \"flash\":{{}},\"lastSeen\":\"/products/{}/details?ref=mail\",\"views\":{},\
+             \"experiments\":{{\"checkout\":\"b\",\"search\":\"a\",\"banner\":\"c\"}}}}",
+            n % 12 + 1,
+            n % 28 + 1,
+            n % 60,
+            n * 31,
+            n % 97,
+            n * 7919 % 10_007,
+            n % 9,
+            n % 83,
+            n * 6007 % 10_007,
+            n % 7,
+            n % 61,
+            n * 17 % 4001,
+            n % 1009,
+        );
+        assert_eq!(c.ask(&format!("SET session:{n} {text}")), "+OK\r\n");
+    }
+}
+
+/// Data of 2.5 times `maxmemory` in a file is loaded into a server that packs, without a key lost,
+/// and memory stays at the limit; the plain load is beside it.
+#[test]
+fn data_that_fits_only_packed_is_packed_while_it_is_loaded() {
+    const MANY: usize = 60_000;
+    let plain = ["--save", "", "--enable-debug-command", "yes"];
+    for log in ["no", "yes"] {
+        let mut server = Daemon::start(&[&plain[..], &["--appendonly", log]].concat());
+        let mut c = server.connect();
+        fill_sessions(&mut c, MANY);
+        let (digest, used) = (c.ask("DEBUG DIGEST"), number(&server, "used_memory"));
+        if log == "yes" {
+            assert!(c.ask("BGREWRITEAOF").starts_with('+'));
+            wait_until("the base is written", || {
+                number(&server, "aof_rewrite_in_progress") == 0
+            });
+        } else {
+            assert_eq!(c.ask("SAVE"), "+OK\r\n");
+        }
+        drop(c);
+        let began = Instant::now();
+        server.restart();
+        let plainly = began.elapsed();
+        let limit = used * 2 / 5;
+        let mut args: Vec<String> = plain.iter().map(|arg| arg.to_string()).collect();
+        let packs = ["--appendonly", log, "--compress-values", "auto"];
+        args.extend(packs.map(str::to_owned));
+        args.extend(["--maxmemory".to_owned(), limit.to_string()]);
+        server.set_args(&args);
+        let began = Instant::now();
+        server.restart();
+        let took = began.elapsed();
+        let (used, peak) = (
+            number(&server, "used_memory"),
+            number(&server, "used_memory_peak"),
+        );
+        println!(
+            "log {log}: plain {plainly:?}, packed {took:?}, limit {limit}, used {used}, peak {peak}"
+        );
+        let mut c = server.connect();
+        assert_eq!(c.ask("DBSIZE"), format!(":{MANY}\r\n"));
+        assert_eq!(c.ask("DEBUG DIGEST"), digest);
+        assert_eq!(number(&server, "evicted_keys"), 0);
+        assert!(peak < limit / 100 * 110, "{peak} of {limit}");
+        assert!(used <= limit, "{used} of {limit}");
+        assert!(number(&server, "packed_keys") > MANY as u64 / 2);
+    }
+}
+
+/// The same at a replica, which gets the data from its primary; `swapdb` keeps old data beside it.
+#[test]
+fn a_replica_packs_what_it_receives() {
+    const MANY: usize = 30_000;
+    let primary = Daemon::start(&["--enable-debug-command", "yes"]);
+    let mut c = primary.connect();
+    fill_sessions(&mut c, MANY);
+    let (digest, used) = (c.ask("DEBUG DIGEST"), number(&primary, "used_memory"));
+    let limit = (used * 2 / 5).to_string();
+    for diskless in ["disabled", "swapdb"] {
+        let replica = Daemon::start(&[
+            "--enable-debug-command",
+            "yes",
+            "--compress-values",
+            "yes",
+            "--maxmemory",
+            &limit,
+            "--repl-diskless-load",
+            diskless,
+            "--replicaof",
+            &format!("127.0.0.1 {}", primary.port()),
+        ]);
+        wait_until("the copy is there", || {
+            replica.info("master_link_status").as_deref() == Some("up")
+        });
+        assert_eq!(replica.connect().ask("DEBUG DIGEST"), digest);
+        assert!(number(&replica, "packed_keys") > MANY as u64 / 2);
+        let peak = number(&replica, "used_memory_peak");
+        let limit: u64 = limit.parse().expect("a number");
+        println!("{diskless}: limit {limit}, peak {peak}");
+        assert!(peak < limit / 100 * 115, "{peak} of {limit}");
+    }
 }

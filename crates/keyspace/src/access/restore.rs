@@ -86,7 +86,11 @@ impl Keyspace {
             return false;
         }
         let value = value.into_new(&self.limits);
-        database.insert(hash, Entry::new(key, expiry, clock, value));
+        let entry = Entry::new(key, expiry, clock, value);
+        database.insert(hash, entry);
+        if let Some(collected) = &mut self.packing.collected {
+            collected.add(at, entry);
+        }
         true
     }
 

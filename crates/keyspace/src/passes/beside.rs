@@ -58,6 +58,7 @@ impl Keyspace {
             self.record_take_over(at, &other.dbs[at]);
         }
         std::mem::swap(&mut self.dbs, &mut other.dbs);
+        self.packing.take_over(&mut other.packing);
         (0..self.databases()).for_each(|db| self.dropped.forget_counts(DbIndex(db as u32)));
         if self.prefix_rule.is_some() {
             for (new, old) in self.dbs.iter_mut().zip(other.dbs.iter()) {

@@ -20,10 +20,13 @@ use super::super::store::dictionaries::PackDictionary;
 use super::super::store::entry::Entry;
 use super::super::store::packed::{PackedText, Packer};
 use super::super::{ClockUse, DbIndex, Keyspace, NewValue, Str};
-use super::pack::{PackRule, SAMPLE_BYTES_MAX};
+use super::pack::{PackRule, PackState, SAMPLE_BYTES_MAX};
 
 /// Bytes of a batch at which it is sent to the thread.
 pub const BATCH_BYTES: usize = 64 << 10;
+
+/// Bytes of the loaded texts that are collected between two slices of a load, at most.
+const COLLECTED_BYTES_MAX: usize = 512 << 10;
 
 /// Values of an LFU counter that count as cold.
 const COUNT_COLD: u32 = 1;
@@ -35,7 +38,8 @@ pub struct ColdRule {
     pub texts: PackRule,
     /// Whether strings are packed at all, or only unpacked.
     pub packs: bool,
-    /// Seconds since the last use, at least. Under an LFU policy the counter decides instead.
+    /// Seconds since the last use, at least. Under an LFU policy the counter decides instead. 0:
+    /// every string is cold, whatever the policy.
     pub idle_seconds: u32,
     /// A packed string that was used within this time has been used since the last round.
     pub used_seconds: u32,
@@ -134,6 +138,47 @@ impl ColdBatch {
     }
 }
 
+/// Texts that a load collects to be packed.
+pub struct CollectedTexts {
+    texts: PackRule,
+    batch: ColdBatch,
+}
+
+impl CollectedTexts {
+    /// Collects the text of an entry that has just been loaded, if the rule covers it. A text that
+    /// finds no room stays for a walk.
+    pub(crate) fn add(&mut self, db: DbIndex, entry: Entry) {
+        if let Some(text) = self.texts.text_of(entry)
+            && self.batch.texts.len() < COLLECTED_BYTES_MAX
+        {
+            match self.texts.block_max(entry, text) {
+                Some(most) => self.batch.push(db, entry, text, most),
+                None => entry.set_refused(),
+            }
+        }
+    }
+}
+
+impl PackState {
+    /// From now on, the loaded texts that the rule covers are collected; `None`: none are.
+    pub fn collect(&mut self, rule: Option<PackRule>) {
+        match (rule, &mut self.collected) {
+            (None, collected) => *collected = None,
+            (Some(texts), Some(collected)) => collected.texts = texts,
+            (Some(texts), collected) => {
+                let batch = ColdBatch::default();
+                *collected = Some(Box::new(CollectedTexts { texts, batch }));
+            }
+        }
+    }
+
+    /// Takes what was collected so far, if anything.
+    pub fn take_collected(&mut self) -> Option<ColdBatch> {
+        let collected = self.collected.as_mut()?;
+        (!collected.batch.is_empty()).then(|| std::mem::take(&mut collected.batch))
+    }
+}
+
 /// The position of a walk over all databases.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ColdWalk {
@@ -155,6 +200,9 @@ pub struct ColdStep {
 impl Keyspace {
     /// Whether an entry is cold by its clock.
     fn is_cold(&self, entry: Entry, idle_seconds: u32) -> bool {
+        if idle_seconds == 0 {
+            return true;
+        }
         match self.clock_use {
             ClockUse::Lfu { decay_minutes, .. } => {
                 self.decayed(entry.clock(), decay_minutes) <= COUNT_COLD
@@ -417,6 +465,35 @@ mod tests {
         k.db(DB)
             .set_string(b"noise", NewValue::text(&other), Expiry::Clear);
         assert_eq!(round(&mut k, &mut walk, &rule(0)).0.refused, 1);
+    }
+
+    #[test]
+    fn loaded_texts_are_collected_while_a_rule_asks_for_it() {
+        both(|| {
+            let mut k = Keyspace::new(1);
+            let load = |k: &mut Keyspace, n: usize| {
+                let key = format!("session:{n}");
+                let value = crate::OwnedValue::Bytes(&text(n));
+                assert!(k.load(DB, key.as_bytes(), value, None, None));
+            };
+            (0..10).for_each(|n| load(&mut k, n));
+            assert!(k.packing.take_collected().is_none());
+            k.packing.collect(Some(PackRule::default()));
+            (10..60).for_each(|n| load(&mut k, n));
+            let mut packer =
+                Packer::new(PackDictionary::of(0).expect("the empty one")).expect("memory");
+            let mut batch = k.packing.take_collected().expect("texts");
+            batch.pack(&mut packer);
+            let adopted = k.adopt(&batch);
+            assert_eq!((adopted.packed, adopted.changed), (50, 0));
+            (60..9000).for_each(|n| load(&mut k, n));
+            let bytes = k.packing.take_collected().expect("texts").texts.len();
+            assert!(bytes < COLLECTED_BYTES_MAX + 1000, "{bytes}");
+            k.packing.collect(None);
+            load(&mut k, 9000);
+            assert!(k.packing.take_collected().is_none());
+            k.check_invariants();
+        });
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::super::store::dictionaries::{FrameFigures, PackDictionary};
 use super::super::store::entry::Entry;
 use super::super::store::packed::Packer;
 use super::super::{DbIndex, Keyspace, NewValue, Str};
+use super::cold::CollectedTexts;
 
 /// Values that train a dictionary at most; more hardly gain.
 const SAMPLES_MAX: usize = 200;
@@ -94,6 +95,8 @@ pub struct PackState {
     packer: Option<Box<Packer>>,
     /// The entries of a step of the cold walk.
     pub(super) scratch: Vec<Entry>,
+    /// What a load collects to be packed.
+    pub(crate) collected: Option<Box<CollectedTexts>>,
 }
 
 impl PackState {
@@ -123,6 +126,13 @@ impl PackState {
             self.dictionaries.retain(|it| it.figures().frames > 0);
             self.dictionaries.push(Arc::clone(dictionary));
             self.packer = None;
+        }
+    }
+
+    /// Keeps the dictionaries of values that a keyspace has taken over from another.
+    pub(super) fn take_over(&mut self, other: &mut PackState) {
+        for dictionary in other.dictionaries.drain(..) {
+            self.keep(&dictionary);
         }
     }
 

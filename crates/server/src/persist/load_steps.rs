@@ -19,12 +19,14 @@ impl Server {
     /// From now on, commands are refused and no effects are recorded.
     pub fn begin_loading(&mut self, keyspace: &mut Keyspace, total_bytes: u64) {
         self.persist.loading.begin(&self.now, total_bytes);
+        self.memory.packing.begin_load();
         keyspace.effects.set_wanted(Audience::empty());
         self.update_interest();
     }
 
     pub fn end_loading(&mut self, keyspace: &mut Keyspace) {
         self.persist.loading.end();
+        keyspace.packing.collect(None);
         self.search.reindex();
         self.changes.repeat_note();
         self.update_effects(keyspace);
@@ -74,8 +76,7 @@ impl Engine {
             return Ok(());
         };
         let started = server.identity.started;
-        let bytes = server.persist.loading.slice_bytes(&server.config, started);
-        let Some(bytes) = bytes else {
+        let Some(bytes) = server.load_slice_bytes(keyspace) else {
             *place = Some(loader);
             return Ok(());
         };

@@ -196,7 +196,8 @@ impl Server {
         }
         load.awaits_freed = None;
         let started = self.identity.started;
-        let Some(bytes) = self.persist.loading.slice_bytes(&self.config, started) else {
+        let target = load.beside.as_deref_mut().unwrap_or(keyspace);
+        let Some(bytes) = self.load_slice_bytes(target) else {
             self.turn.receives = true;
             return Ok(None);
         };

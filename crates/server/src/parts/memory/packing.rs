@@ -18,16 +18,24 @@
 //!     promotion     packed strings in use become text again while there is room below the start;
 //!                   of memory above it only a part of what packing has saved meanwhile
 //!
+//! While data is loaded, [`loading`] has other bounds.
+//!
 //! If the thread cannot start or ends, packing stops, and reads of packed strings go on.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+mod loading;
+mod thread;
 
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+
+use loading::LoadPacking;
+pub(crate) use loading::{LoadPace, SLICE_BYTES};
 use russet_base::threads;
 use russet_base::wake::Wake;
 use russet_config::{CompressValues, Config};
-use russet_frames::{Dictionary, Samples, gain_of, train};
-use russet_keyspace::{ColdBatch, ColdRule, ColdWalk, Keyspace, PackDictionary, PackRule, Packer};
+use russet_frames::Samples;
+use russet_keyspace::{ColdBatch, ColdRule, ColdWalk, Keyspace, PackDictionary, PackRule};
+use thread::{Order, Report, Reports, work};
 
 /// Batches that are under way at most.
 const IN_FLIGHT_MAX: u32 = 2;
@@ -74,19 +82,6 @@ const GIVEN_BACK: u64 = 4;
 /// Random keys of which the ages are read to choose an idle time.
 const AGES: usize = 400;
 
-enum Order {
-    Train(Samples),
-    Pack(ColdBatch, Arc<PackDictionary>),
-}
-
-enum Report {
-    Trained(Option<Dictionary>),
-    Packed(ColdBatch),
-}
-
-/// The thread's reports, for the loop.
-type Reports = Arc<Mutex<Vec<Report>>>;
-
 /// Figures since the start.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PackingFigures {
@@ -104,7 +99,7 @@ pub struct PackingFigures {
 #[derive(Default)]
 pub struct ColdPacking {
     orders: Option<Sender<Order>>,
-    reports: Reports,
+    reports: Arc<Reports>,
     /// No thread could be started.
     has_no_thread: bool,
     /// `compress-values` is not `no`.
@@ -118,6 +113,8 @@ pub struct ColdPacking {
     dictionary: Option<Arc<PackDictionary>>,
     /// When the dictionary was trained, monotonic milliseconds.
     trained_ms: u64,
+    /// When the next attempt follows after a training that failed.
+    train_due_ms: u64,
     /// Strings tried since it was last judged, and those of them that would not shrink.
     tried: u64,
     refused: u64,
@@ -131,6 +128,7 @@ pub struct ColdPacking {
     /// Bytes that strings in use may take although memory is above the start.
     promotable_bytes: u64,
     guard: ReadGuard,
+    load: LoadPacking,
     pub figures: PackingFigures,
 }
 
@@ -191,6 +189,22 @@ pub struct MemoryState {
     pub limit: u64,
 }
 
+impl MemoryState {
+    /// The bytes above which `auto` packs.
+    fn start(self, config: &Config) -> u64 {
+        self.limit / 100 * u64::from(config.compress_start_percent)
+    }
+}
+
+/// The lengths of strings that are packed.
+fn texts_of(config: &Config) -> PackRule {
+    PackRule {
+        least: config.compress_min_bytes as usize,
+        most: config.compress_max_bytes as usize,
+        always: false,
+    }
+}
+
 impl ColdPacking {
     /// The configuration may have changed.
     pub fn settings_changed(&mut self, config: &Config) {
@@ -236,11 +250,7 @@ impl ColdPacking {
 
     /// Takes in what the thread has done. O(bytes of its batches).
     pub fn adopt(&mut self, keyspace: &mut Keyspace, mono_ms: u64) {
-        let reports = {
-            let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *reports)
-        };
-        for report in reports {
+        for report in self.reports.take() {
             self.in_flight = self.in_flight.saturating_sub(1);
             match report {
                 Report::Packed(batch) => {
@@ -256,7 +266,8 @@ impl ColdPacking {
                     self.is_training = false;
                     let registered = trained.and_then(PackDictionary::register);
                     if registered.is_none() {
-                        self.due_ms = mono_ms + RETRAIN_MS;
+                        self.train_due_ms = mono_ms + RETRAIN_MS;
+                        self.due_ms = self.train_due_ms;
                     }
                     self.dictionary = registered;
                     (self.trained_ms, self.tried, self.refused) = (mono_ms, 0, 0);
@@ -329,12 +340,17 @@ impl ColdPacking {
         let many = self.samples.len();
         if many >= SAMPLES || is_round && many >= SAMPLES_MIN {
             self.walk = ColdWalk::default();
-            let samples = std::mem::take(&mut self.samples);
-            self.is_training = true;
-            self.send(Order::Train(samples), wake);
+            self.train(wake);
         } else if is_round {
             self.samples = Samples::default();
         }
+    }
+
+    /// Sends the samples to be trained with.
+    fn train(&mut self, wake: &Wake) {
+        let samples = std::mem::take(&mut self.samples);
+        self.is_training = true;
+        self.send(Order::Train(samples), wake);
     }
 
     /// The rule for cold strings now. `None`: nothing is to be packed.
@@ -344,12 +360,8 @@ impl ColdPacking {
         config: &Config,
         memory: MemoryState,
     ) -> Option<ColdRule> {
-        let texts = PackRule {
-            least: config.compress_min_bytes as usize,
-            most: config.compress_max_bytes as usize,
-            always: false,
-        };
-        let start = memory.limit / 100 * u64::from(config.compress_start_percent);
+        let texts = texts_of(config);
+        let start = memory.start(config);
         let has_room = memory.limit == 0 || memory.used <= start;
         let idle_seconds = match config.compress_values {
             CompressValues::No => return None,
@@ -425,52 +437,13 @@ impl ColdPacking {
     fn start(&mut self, wake: &Wake) {
         let (sender, orders) = channel();
         // Reports of an earlier thread are for batches that were forgotten.
-        self.reports = Reports::default();
+        self.reports = Arc::default();
         self.in_flight = 0;
         let (reports, wake) = (Arc::clone(&self.reports), wake.clone());
         match threads::start("packing", move || work(&orders, &reports, &wake)) {
             Ok(_) => self.orders = Some(sender),
             Err(error) => tracing::warn!("A thread that packs cold values: {error}"),
         }
-    }
-}
-
-/// A dictionary, if it makes values smaller that it was not trained with.
-fn trained(samples: &Samples) -> Option<Dictionary> {
-    /// Part of the samples that is held back.
-    const HELD: usize = 4;
-    /// Bytes of the head before each frame.
-    const HEAD: usize = 4;
-    /// Bytes as frames for a thousand bytes of memory, at most.
-    const PERMILLE_MAX: usize = 800;
-    let (held, others) = samples.split(HELD);
-    let dictionary = train(&others).ok()?;
-    let gain = gain_of(&dictionary, &held, HEAD).ok()?;
-    (gain.permille() <= PERMILLE_MAX).then_some(dictionary)
-}
-
-/// The thread: works until the loop has no more orders.
-fn work(orders: &Receiver<Order>, reports: &Mutex<Vec<Report>>, wake: &Wake) {
-    let mut packer: Option<(u8, Packer)> = None;
-    while let Ok(order) = orders.recv() {
-        let report = match order {
-            Order::Train(samples) => Report::Trained(trained(&samples)),
-            Order::Pack(mut batch, dictionary) => {
-                let number = dictionary.number();
-                if packer.as_ref().is_none_or(|(of, _)| *of != number) {
-                    packer = Packer::new(dictionary).ok().map(|packer| (number, packer));
-                }
-                if let Some((_, packer)) = &mut packer {
-                    batch.pack(packer);
-                }
-                Report::Packed(batch)
-            }
-        };
-        reports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(report);
-        wake.wake();
     }
 }
 
