@@ -28,8 +28,8 @@ thread_local! {
 pub struct PackedText<'a>(&'a [u8]);
 
 impl<'a> PackedText<'a> {
-    /// The text of a block.
-    pub(crate) fn of(block: &'a [u8]) -> PackedText<'a> {
+    /// The text of a block, as [`PackedText::block`] gave it.
+    pub fn of(block: &'a [u8]) -> PackedText<'a> {
         PackedText(block)
     }
 

@@ -91,8 +91,8 @@ pub use templates::{Names, in_order, names};
 pub use verify::verify;
 pub(crate) use writer::DAMAGED;
 pub use writer::{
-    RdbWriter, SlicedPayload, Use, VERSION_BLESSED, VERSION_FIELD_TTLS, VERSION_MEMBER_TTLS,
-    VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL, is_valkey, stamp_of_large,
+    PackedChunk, RdbWriter, SlicedPayload, Use, VERSION_BLESSED, VERSION_FIELD_TTLS,
+    VERSION_MEMBER_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL, is_valkey, stamp_of_large,
 };
 pub(super) use writer::{
     VERSION_ARRAYS, VERSION_LISTPACKS, VERSION_OWNERLESS, VERSION_PACKED_SETS, VERSION_PRODUCERS,

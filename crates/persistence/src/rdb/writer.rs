@@ -2,16 +2,19 @@
 //! the file around the keys, strings and numbers; keys and their values are in `writer/keys.rs`.
 //!
 //! Packed encodings are written as their own bytes, tables element by element; a large container in
-//! parts, so that a snapshot can interleave it with other work. The consumer takes the buffer
+//! parts, so that a snapshot can interleave it with other work. Packed strings may be left to the
+//! thread that writes the file ([`PackedChunk`]). The consumer takes the buffer
 //! ([`RdbWriter::take`]); nothing else is allocated.
 //!
 //! The form of a value depends on the requested version, which is Redis's or Valkey's: a form that
 //! older readers do not know is written element by element, and a key that the version cannot hold
 //! at all is refused by name ([`TooNew`]).
 
+mod deferred;
 mod keys;
 mod sliced;
 
+pub use deferred::PackedChunk;
 pub use sliced::{SlicedPayload, stamp_of_large};
 
 use std::collections::VecDeque;
@@ -100,6 +103,8 @@ pub struct RdbWriter {
     too_new: Option<TooNew>,
     /// The packed value of a key was damaged.
     is_damaged: bool,
+    /// The packed values in `out`, if a thread unpacks them.
+    deferred: Option<Box<deferred::DeferredBlocks>>,
     /// The form of the value under way.
     form: ValueForm,
     /// The key of the value under way, if its type writes it.
@@ -138,6 +143,7 @@ impl RdbWriter {
             compress,
             too_new: None,
             is_damaged: false,
+            deferred: None,
             form: ValueForm::of(kind::STRING),
             name: SavedName::default(),
             blocks: Blocks::Whole,

@@ -191,10 +191,13 @@ impl RdbWriter {
         }
     }
 
-    /// Writes a packed text as the string that it stands for; of a damaged text nothing, and the
+    /// Writes a packed text as the string that it stands for, or leaves that to the thread; of a damaged text nothing, and the
     /// file is refused.
     #[cold]
     fn packed(&mut self, packed: PackedText<'_>) {
+        if self.defer(packed) {
+            return;
+        }
         if packed.with_text(|text| self.string(text)).is_err() {
             self.string(b"");
             self.is_damaged = true;

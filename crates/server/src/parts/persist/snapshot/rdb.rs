@@ -14,8 +14,8 @@ use russet_cluster::migration::{Name, Ranges};
 use russet_keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use russet_persistence::background::{self, BackgroundFile};
 use russet_persistence::rdb::{
-    DICTIONARIES, INDEXES, LongDocument, RdbWriter, Use, VERSION_BLESSED, VERSION_MEMBER_TTLS,
-    is_valkey,
+    DICTIONARIES, INDEXES, LongDocument, PackedChunk, RdbWriter, Use, VERSION_BLESSED,
+    VERSION_MEMBER_TTLS, is_valkey,
 };
 use russet_persistence::spool::{self, Spool};
 use russet_search::file::{self, Item};
@@ -49,6 +49,16 @@ impl Output {
     fn write_document(&self, document: LongDocument, compress: bool) {
         let bytes = document.memory_bytes();
         let make = move |out: &mut background::Sink<'_>| document.write(compress, out);
+        match self {
+            Output::File(file) => file.write_later(bytes, make),
+            Output::Spool(spool) => spool.write_later(bytes, make),
+        }
+    }
+
+    /// Writes a chunk whose packed values the thread unpacks.
+    fn write_packed(&self, chunk: PackedChunk) {
+        let bytes = chunk.memory_bytes();
+        let make = move |out: &mut background::Sink<'_>| chunk.write(out);
         match self {
             Output::File(file) => file.write_later(bytes, make),
             Output::Spool(spool) => spool.write_later(bytes, make),
@@ -192,6 +202,7 @@ impl RdbSink {
         if with_functions && !search.dictionaries.is_empty() {
             dictionaries = Some(file::write_dictionaries(&search.dictionaries));
         }
+        writer.defer_packed();
         let chunk_bytes = match output {
             Output::File(_) => CHUNK_BYTES,
             Output::Spool(_) => spool::CHUNK_BYTES,
@@ -215,6 +226,9 @@ impl RdbSink {
     }
 
     fn send(&mut self) {
+        if let Some(chunk) = self.writer.take_packed() {
+            return self.output.write_packed(chunk);
+        }
         let bytes = self.writer.take(Vec::new());
         let spare = self.output.write(bytes);
         self.writer.take(spare);
