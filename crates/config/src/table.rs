@@ -960,6 +960,12 @@ directives! {
         "compress-min-bytes", memory(64, 16 * MB as i128), [], Works;
     compress_max_bytes: u64 = 256 << 10 =>
         "compress-max-bytes", memory(64, 16 * MB as i128), [], Works;
+    compress_dictionaries: u32 = 64 =>
+        "compress-dictionaries", number(0, 200), [], Works;
+    compress_dictionary_memory: u64 = 8 * MB =>
+        "compress-dictionary-memory", memory(0, LONG_MAX), [], Works;
+    compress_exclude: Text = Text::default() =>
+        "compress-exclude", text, [], Works;
     busy_poll_usec: u32 = 10 =>
         "busy-poll-usec", number(0, 100), [], Works;
     event_coalesce_usec: u32 = 100 =>

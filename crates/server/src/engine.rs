@@ -236,6 +236,7 @@ impl Engine {
         let rates = &mut server.diagnostics.rates;
         rates.sample(&server.stats, server.now.mono_ms);
         server.stats.record_stale_share(keyspace.volatile());
+        keyspace.packing.tidy();
         server.end_due_hotkeys();
         server.check_backup_session(keyspace);
         self.tend_replication();

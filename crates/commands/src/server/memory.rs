@@ -27,7 +27,7 @@ const TIPS: &[&str] = &[
 pub(super) const MEMORY: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::CONTAINER,
-    subcommands: &[DOCTOR, HELP, MALLOC_STATS, PURGE, STATS, USAGE],
+    subcommands: &[DOCTOR, HELP, MALLOC_STATS, PURGE, STATS, UNPACK, USAGE],
     facts: Facts::SHOWS,
     ..Spec::new("memory", help)
 };
@@ -47,6 +47,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    Give what is free back to the system.",
             "STATS",
             "    What the server's memory is used for.",
+            "UNPACK",
+            "    Store the strings that compress-values has packed as text again.",
             "USAGE <key> [SAMPLES <count>]",
             "    Bytes that <key> and its value take. All of them are counted, whatever <count>",
             "    says.",
@@ -269,6 +271,28 @@ fn purge(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
+const UNPACK: Spec = Spec {
+    arity: Arity::Exactly(2),
+    facts: Facts::ACTS,
+    ..Spec::new("unpack", unpack)
+};
+
+/// `MEMORY UNPACK`: stores the strings that `compress-values` has packed as text again, between
+/// commands, some 100 MB a second. It ends early at `maxmemory`.
+///
+/// Reply: how many strings are packed now. An error unless `compress-values` is `no`, because they
+/// would be packed again.
+fn unpack(call: &mut Call<'_>) -> CommandResult {
+    if !call.server.memory.packing.begin_unpacking() {
+        return Err(CommandError::Text(
+            "ERR compress-values is not 'no', so strings would be packed again",
+        ));
+    }
+    let packed = call.db.keyspace().packing.figures().frames.frames;
+    call.reply.int(packed as i64);
+    Ok(())
+}
+
 const MALLOC_STATS: Spec = Spec {
     arity: Arity::Exactly(2),
     tips: TIPS,
@@ -288,6 +312,20 @@ mod exact;
 #[cfg(test)]
 mod tests {
     use crate::testbed::{AllCommands as _, Testbed};
+
+    #[test]
+    fn strings_are_unpacked_only_while_packing_is_off() {
+        let mut t = Testbed::new();
+        t.run(&format!("SET k {}", "a.long.text.".repeat(30)));
+        assert_eq!(t.run("MEMORY UNPACK"), ":0\r\n");
+        assert_eq!(t.run("DEBUG PACK k"), ":1\r\n");
+        assert_eq!(t.run("MEMORY UNPACK"), ":1\r\n");
+        t.run("CONFIG SET compress-values yes");
+        assert_eq!(
+            t.run("MEMORY UNPACK"),
+            "-ERR compress-values is not 'no', so strings would be packed again\r\n"
+        );
+    }
 
     #[test]
     fn usage_grows_with_the_value() {

@@ -59,6 +59,7 @@ pub struct ColdBatch {
     dictionary: Option<Arc<PackDictionary>>,
 }
 
+#[derive(Clone, Copy)]
 struct ColdItem {
     db: DbIndex,
     key: usize,
@@ -80,12 +81,46 @@ pub struct BatchCounts {
     pub changed: u64,
     /// Bytes of memory saved.
     pub saved_bytes: u64,
+    /// Bytes of the texts that are packed now.
+    pub raw_bytes: u64,
+    /// Bytes of their blocks.
+    pub block_bytes: u64,
+}
+
+/// Chooses the batches of cold texts.
+pub trait Batches {
+    /// The batch of the text at a key. `None`: the text is left as it is.
+    fn batch(&mut self, key: &[u8]) -> Option<&mut ColdBatch>;
+}
+
+impl Batches for ColdBatch {
+    fn batch(&mut self, _key: &[u8]) -> Option<&mut ColdBatch> {
+        Some(self)
+    }
 }
 
 impl ColdBatch {
     /// Whether it has no texts.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// Bytes of its keys and texts.
+    pub fn bytes(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Adds each text to the batch that is chosen for its key. O(bytes).
+    pub fn distribute(self, batches: &mut impl Batches) {
+        let mut rest = &self.texts[..];
+        for item in &self.items {
+            let (both, after) = rest.split_at(item.key + item.text);
+            rest = after;
+            if let Some(batch) = batches.batch(&both[..item.key]) {
+                batch.texts.extend_from_slice(both);
+                batch.items.push(*item);
+            }
+        }
     }
 
     /// Whether it should be sent.
@@ -211,22 +246,16 @@ impl Keyspace {
         }
     }
 
-    /// A step of a walk: copies cold strings into `batch`, and unpacks strings in use. O(step).
+    /// A step of a walk: copies cold strings into their batches, and unpacks strings in use.
+    /// O(step).
     pub fn gather_cold(
         &mut self,
         walk: &mut ColdWalk,
         rule: &ColdRule,
-        batch: &mut ColdBatch,
+        batches: &mut impl Batches,
     ) -> ColdStep {
         let mut step = ColdStep::default();
-        if walk.db as usize >= self.dbs.len() {
-            *walk = ColdWalk::default();
-        }
-        let at = DbIndex(walk.db);
-        let mut found = std::mem::take(&mut self.packing.scratch);
-        found.clear();
-        let table = self.dbs[at].table();
-        walk.cursor = table.scan_ahead(walk.cursor, SlotFilter::All, |entry| found.push(entry));
+        let (at, found) = self.next_entries(walk);
         for &entry in &found {
             if entry.is_packed() {
                 self.visit_packed(at, entry, rule, &mut step);
@@ -236,16 +265,56 @@ impl Keyspace {
                 && self.is_cold(entry, rule.idle_seconds)
             {
                 match rule.texts.block_max(entry, text) {
-                    Some(most) => batch.push(at, entry, text, most),
+                    Some(most) => {
+                        if let Some(batch) = batches.batch(entry.key()) {
+                            batch.push(at, entry, text, most);
+                        }
+                    }
                     None => entry.set_refused(),
                 }
             }
         }
-        self.packing.scratch = found;
-        if walk.cursor == 0 {
-            walk.db += 1;
-            step.is_round = walk.db as usize == self.dbs.len();
+        step.is_round = self.end_step(walk, found);
+        step
+    }
+
+    /// The database and the entries of a walk's next step, in a buffer for
+    /// [`Keyspace::end_step`].
+    fn next_entries(&mut self, walk: &mut ColdWalk) -> (DbIndex, Vec<Entry>) {
+        if walk.db as usize >= self.dbs.len() {
+            *walk = ColdWalk::default();
         }
+        let at = DbIndex(walk.db);
+        let mut found = std::mem::take(&mut self.packing.scratch);
+        found.clear();
+        let table = self.dbs[at].table();
+        walk.cursor = table.scan_ahead(walk.cursor, SlotFilter::All, |entry| found.push(entry));
+        (at, found)
+    }
+
+    /// Whether the walk has seen all databases, and begins anew.
+    fn end_step(&mut self, walk: &mut ColdWalk, found: Vec<Entry>) -> bool {
+        self.packing.scratch = found;
+        if walk.cursor != 0 {
+            return false;
+        }
+        walk.db += 1;
+        walk.db as usize == self.dbs.len()
+    }
+
+    /// A step of a walk that stores packed strings as text, whatever their use; damaged ones stay.
+    /// O(step).
+    pub fn unpack_step(&mut self, walk: &mut ColdWalk) -> ColdStep {
+        let mut step = ColdStep::default();
+        let (at, found) = self.next_entries(walk);
+        let rule = ColdRule {
+            unpacked_max: u64::MAX,
+            ..ColdRule::default()
+        };
+        for &entry in found.iter().filter(|entry| entry.is_packed()) {
+            self.promote(at, entry, &rule, &mut step);
+        }
+        step.is_round = self.end_step(walk, found);
         step
     }
 
@@ -255,6 +324,11 @@ impl Keyspace {
         if !is_used || !entry.was_used() {
             return entry.set_used(is_used);
         }
+        self.promote(at, entry, rule, step);
+    }
+
+    /// Stores a packed string as text, within the step's budget.
+    fn promote(&mut self, at: DbIndex, entry: Entry, rule: &ColdRule, step: &mut ColdStep) {
         let bytes = entry.string().map_or(0, |text| text.len()) as u64;
         if step.promoted_bytes + bytes > rule.unpacked_max {
             return;
@@ -298,6 +372,8 @@ impl Keyspace {
             let modified = found.entry.is_modified();
             let entry = database.change_form(hash, found, NewValue::Packed { block, modified });
             adopted.packed += 1;
+            adopted.raw_bytes += text.len() as u64;
+            adopted.block_bytes += block.len() as u64;
             adopted.saved_bytes += before.saturating_sub(entry.memory_bytes()) as u64;
         }
         adopted
@@ -494,6 +570,54 @@ mod tests {
             assert!(k.packing.take_collected().is_none());
             k.check_invariants();
         });
+    }
+
+    #[test]
+    fn a_walk_unpacks_all_strings_whatever_their_use() {
+        both(|| {
+            let mut k = filled();
+            assert_eq!(k.pack_all(&PackRule::default()), 300);
+            let (mut walk, mut all) = (ColdWalk::default(), ColdStep::default());
+            while !all.is_round {
+                let step = k.unpack_step(&mut walk);
+                all.promoted += step.promoted;
+                all.promoted_bytes += step.promoted_bytes;
+                all.is_round = step.is_round;
+            }
+            let bytes: usize = (0..300).map(|n| text(n).len()).sum();
+            assert_eq!((all.promoted, all.promoted_bytes), (300, bytes as u64));
+            assert_eq!(k.packing.figures().frames.frames, 0);
+            k.check_invariants();
+        });
+    }
+
+    #[test]
+    fn a_batch_is_distributed_by_its_keys() {
+        /// Two batches for odd and even numbers, none for those that end in 0.
+        #[derive(Default)]
+        struct ByLast([ColdBatch; 2]);
+
+        impl Batches for ByLast {
+            fn batch(&mut self, key: &[u8]) -> Option<&mut ColdBatch> {
+                let last = key.last().filter(|last| **last != b'0')?;
+                Some(&mut self.0[usize::from(last % 2)])
+            }
+        }
+
+        let mut k = filled();
+        let (mut walk, mut batch) = (ColdWalk::default(), ColdBatch::default());
+        while !k.gather_cold(&mut walk, &rule(0), &mut batch).is_round {}
+        let mut parts = ByLast::default();
+        batch.distribute(&mut parts);
+        let mut packer =
+            Packer::new(PackDictionary::of(0).expect("the empty one")).expect("memory");
+        for (mut part, many) in parts.0.into_iter().zip([120, 150]) {
+            part.pack(&mut packer);
+            let adopted = k.adopt(&part);
+            assert_eq!((adopted.packed, adopted.changed), (many, 0));
+            assert!(adopted.block_bytes * 2 < adopted.raw_bytes);
+        }
+        k.check_invariants();
     }
 
     #[test]

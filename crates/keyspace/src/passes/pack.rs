@@ -123,9 +123,18 @@ impl PackState {
     pub(super) fn keep(&mut self, dictionary: &Arc<PackDictionary>) {
         let is_kept = |it: &Arc<PackDictionary>| Arc::ptr_eq(it, dictionary);
         if dictionary.number() != 0 && !self.dictionaries.iter().any(is_kept) {
-            self.dictionaries.retain(|it| it.figures().frames > 0);
+            self.dictionaries.retain(is_in_use);
             self.dictionaries.push(Arc::clone(dictionary));
             self.packer = None;
+        }
+    }
+
+    /// Frees the dictionaries that no frame refers to and nothing packs with. O(dictionaries).
+    pub fn tidy(&mut self) {
+        let before = self.dictionaries.len();
+        self.dictionaries.retain(is_in_use);
+        if self.dictionaries.len() < before {
+            PackDictionary::drop_unused();
         }
     }
 
@@ -145,6 +154,12 @@ impl PackState {
         let dictionary = newest.or_else(|| PackDictionary::of(0));
         Packer::new(dictionary.ok_or(UnusableDictionary)?).map(Box::new)
     }
+}
+
+/// Whether frames refer to a dictionary, or something packs with it: both tables of dictionaries
+/// own it in any case.
+fn is_in_use(dictionary: &Arc<PackDictionary>) -> bool {
+    dictionary.figures().frames > 0 || Arc::strong_count(dictionary) > 2
 }
 
 impl Keyspace {

@@ -26,6 +26,7 @@ impl Engine {
             return packing.rest(mono_ms);
         }
         packing.adopt(keyspace, mono_ms);
+        packing.unpack_some(keyspace, memory, mono_ms);
         if !packing.is_due(mono_ms) {
             return;
         }
@@ -52,7 +53,7 @@ impl Server {
 
     /// Bytes of the next slice of a load into `keyspace`, before which loaded strings are packed.
     /// `None`: the load goes on in a later turn, because memory is at its limit and strings are
-    /// with the thread, or by [`LoadState::slice_bytes`](crate::parts::persist::loading::LoadState).
+    /// with the thread, or because the slice is not due (`LoadState::slice_bytes`).
     pub(crate) fn load_slice_bytes(&mut self, keyspace: &mut Keyspace) -> Option<u64> {
         let started = self.identity.started;
         let bytes = self.persist.loading.slice_bytes(&self.config, started)?;

@@ -255,6 +255,7 @@ pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("total_active_defrag_time", &defrag.total_ms),
         ("current_active_defrag_time", &defrag.current_ms),
     ]);
+    let (trained, rejected) = server.memory.packing.trainings();
     let packing = &server.memory.packing.figures;
     to.fields(&[
         ("packed_total", &packing.packed),
@@ -265,6 +266,8 @@ pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("packed_promoted", &packing.promoted),
         ("packed_refused", &packing.refused),
         ("packed_backoffs", &packing.backoffs),
+        ("packed_dictionaries_trained", &trained),
+        ("packed_dictionaries_rejected", &rejected),
         ("packed_damaged_reads", &damaged_frames()),
     ]);
     let tracking = &server.messages.tracking;

@@ -397,6 +397,10 @@ pub fn memory(from: &Source<'_>, to: &mut InfoWriter) {
             &frames.raw_bytes.saturating_sub(frames.frame_bytes),
         ),
         ("packed_dictionaries", &packed.dictionaries),
+        (
+            "packed_prefix_dictionaries",
+            &from.server.memory.packing.prefix_dictionaries(),
+        ),
         ("packed_dictionary_bytes", &packed.dictionary_bytes),
     ]);
 }

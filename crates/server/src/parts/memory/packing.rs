@@ -6,10 +6,10 @@
 //!                            as much as brings memory to [`BELOW_PERCENT`] below that
 //!     yes                    what has been idle for `compress-idle-seconds`, at any memory
 //!
-//! The first texts of the walk train the dictionary, because a table's order is that of hashes, so
-//! they are a fair sample. A round begins a second after the last; a batch of 64 KiB takes the loop
-//! some 50 us, at most every [`PAUSE_MS`]. Two batches are under way at most, so the memory of
-//! texts on their way is bounded.
+//! The first texts of the walk train the dictionaries ([`prefixes`]), because a table's order is
+//! that of hashes, so they are a fair sample. A round begins a second after the last; a batch of
+//! 64 KiB takes the loop some 50 us, at most every [`PAUSE_MS`]. Two batches are under way at most,
+//! so the memory of texts on their way is bounded.
 //!
 //! Two bounds keep packing from costing more than it saves:
 //!
@@ -23,6 +23,7 @@
 //! If the thread cannot start or ends, packing stops, and reads of packed strings go on.
 
 mod loading;
+mod prefixes;
 mod thread;
 
 use std::sync::Arc;
@@ -30,11 +31,11 @@ use std::sync::mpsc::{Sender, channel};
 
 use loading::LoadPacking;
 pub(crate) use loading::{LoadPace, SLICE_BYTES};
+use prefixes::PrefixLines;
 use russet_base::threads;
 use russet_base::wake::Wake;
 use russet_config::{CompressValues, Config};
-use russet_frames::Samples;
-use russet_keyspace::{ColdBatch, ColdRule, ColdWalk, Keyspace, PackDictionary, PackRule};
+use russet_keyspace::{ColdRule, ColdWalk, Keyspace, PackDictionary, PackRule};
 use thread::{Order, Report, Reports, work};
 
 /// Batches that are under way at most.
@@ -48,17 +49,6 @@ const PRESSED_PAUSE_MS: u64 = 2;
 
 /// Milliseconds between two rounds, and between two looks at memory.
 const ROUND_MS: u64 = 1000;
-
-/// Texts that train a dictionary, and those without which none is trained.
-const SAMPLES: usize = 200;
-const SAMPLES_MIN: usize = 32;
-
-/// Milliseconds until the next attempt after a training that failed.
-const RETRAIN_MS: u64 = 600_000;
-
-/// Strings tried with a dictionary after which it is judged: if more than half of them would not
-/// shrink, another is trained, at most every [`RETRAIN_MS`].
-const TRIED: u64 = 1000;
 
 /// `auto` packs until memory is this much below the start, percent of `maxmemory`.
 const BELOW_PERCENT: u64 = 5;
@@ -105,28 +95,21 @@ pub struct ColdPacking {
     /// `compress-values` is not `no`.
     is_on: bool,
     in_flight: u32,
-    /// Samples are with the thread: nothing else is sent.
-    is_training: bool,
     walk: ColdWalk,
-    batch: ColdBatch,
-    samples: Samples,
-    dictionary: Option<Arc<PackDictionary>>,
-    /// When the dictionary was trained, monotonic milliseconds.
-    trained_ms: u64,
-    /// When the next attempt follows after a training that failed.
-    train_due_ms: u64,
-    /// Strings tried since it was last judged, and those of them that would not shrink.
-    tried: u64,
-    refused: u64,
+    lines: PrefixLines,
     /// Strings idle for as long are cold; `None`: to be chosen.
     idle_seconds: Option<u32>,
     /// When the next batch may be gathered, monotonic milliseconds.
     due_ms: u64,
+    /// When the walk's next round may begin.
+    round_due_ms: u64,
     /// When the walk's round began, and the one before.
     round_ms: u64,
     last_round_ms: u64,
     /// Bytes that strings in use may take although memory is above the start.
     promotable_bytes: u64,
+    /// MEMORY UNPACK is under way.
+    unpacking: Option<ColdWalk>,
     guard: ReadGuard,
     load: LoadPacking,
     pub figures: PackingFigures,
@@ -213,28 +196,29 @@ impl ColdPacking {
         self.idle_seconds = None;
         self.due_ms = 0;
         self.guard.factor = 1;
+        self.lines.settings_changed(config);
         if !self.is_on {
             // The thread ends; what it has is dropped, because nothing waits for it.
             self.orders = None;
-            self.batch = ColdBatch::default();
-            self.samples = Samples::default();
+            self.lines.clear();
+        } else {
+            self.unpacking = None;
         }
     }
 
     /// Whether there is anything to do in any turn: the only test while packing is off.
     #[inline]
     pub fn is_active(&self) -> bool {
-        self.is_on || self.in_flight > 0
+        self.is_on || self.in_flight > 0 || self.unpacking.is_some()
     }
 
     /// Milliseconds until the loop should go on. `None`: the thread wakes it, or nothing is due.
     pub fn due_in_ms(&self, mono_ms: u64) -> Option<u64> {
-        self.can_gather()
-            .then(|| self.due_ms.saturating_sub(mono_ms))
+        (self.can_gather() || self.unpacking.is_some()).then(|| self.due_ms.saturating_sub(mono_ms))
     }
 
     fn can_gather(&self) -> bool {
-        let has_room = !self.is_training && self.in_flight < IN_FLIGHT_MAX;
+        let has_room = !self.lines.awaits_common() && self.in_flight < IN_FLIGHT_MAX;
         self.is_on && !self.has_no_thread && has_room
     }
 
@@ -253,42 +237,77 @@ impl ColdPacking {
         for report in self.reports.take() {
             self.in_flight = self.in_flight.saturating_sub(1);
             match report {
-                Report::Packed(batch) => {
+                Report::Packed(prefix, batch) => {
                     let adopted = keyspace.adopt(&batch);
                     self.figures.packed += adopted.packed;
                     self.figures.refused += adopted.refused;
                     self.promotable_bytes += adopted.saved_bytes / GIVEN_BACK;
-                    self.tried += adopted.packed + adopted.refused;
-                    self.refused += adopted.refused;
-                    self.judge_dictionary(mono_ms);
+                    self.lines.packed(&prefix, &adopted, mono_ms);
                 }
-                Report::Trained(trained) => {
-                    self.is_training = false;
+                Report::Trained(prefix, trained) => {
                     let registered = trained.and_then(PackDictionary::register);
-                    if registered.is_none() {
-                        self.train_due_ms = mono_ms + RETRAIN_MS;
-                        self.due_ms = self.train_due_ms;
+                    if prefix.is_empty() {
+                        // What was sampled is packed as well.
+                        self.walk = ColdWalk::default();
+                        self.load = LoadPacking::default();
                     }
-                    self.dictionary = registered;
-                    (self.trained_ms, self.tried, self.refused) = (mono_ms, 0, 0);
+                    self.lines.trained(&prefix, registered, mono_ms);
                 }
             }
         }
     }
 
-    /// Values may have become other ones than the dictionary was trained with.
-    fn judge_dictionary(&mut self, mono_ms: u64) {
-        if self.tried < TRIED {
+    /// MEMORY UNPACK: a walk stores packed strings as text. `false`: they would be packed again.
+    pub fn begin_unpacking(&mut self) -> bool {
+        if !self.is_on {
+            self.unpacking = Some(ColdWalk::default());
+            self.due_ms = 0;
+        }
+        !self.is_on
+    }
+
+    /// Continues [`ColdPacking::begin_unpacking`] by about 0.2 ms. The walk ends early if memory is
+    /// at its limit.
+    pub fn unpack_some(&mut self, keyspace: &mut Keyspace, memory: MemoryState, mono_ms: u64) {
+        /// Bytes of texts, and steps, of a turn.
+        const BYTES: u64 = 128 << 10;
+        const STEPS: usize = 64;
+        let Some(walk) = &mut self.unpacking else {
+            return;
+        };
+        if mono_ms < self.due_ms {
             return;
         }
-        let is_poor = self.refused * 2 > self.tried;
-        (self.tried, self.refused) = (0, 0);
-        if is_poor && mono_ms >= self.trained_ms + RETRAIN_MS {
-            self.dictionary = None;
+        self.due_ms = mono_ms + 1;
+        let mut bytes = 0;
+        for _ in 0..STEPS {
+            let step = keyspace.unpack_step(walk);
+            bytes += step.promoted_bytes;
+            let is_full = memory.limit > 0 && memory.used + bytes >= memory.limit;
+            if is_full {
+                tracing::warn!("MEMORY UNPACK has ended: memory is at maxmemory");
+            }
+            if is_full || step.is_round {
+                self.unpacking = None;
+                return keyspace.packing.tidy();
+            }
+            if bytes >= BYTES {
+                return;
+            }
         }
     }
 
-    /// Gathers a batch and sends it to the thread; to be called when it is due. About 50 us.
+    /// Prefixes with dictionaries of their own.
+    pub fn prefix_dictionaries(&self) -> usize {
+        self.lines.own()
+    }
+
+    /// Dictionaries that were trained, and those among them that did not pay.
+    pub fn trainings(&self) -> (u64, u64) {
+        (self.lines.trained, self.lines.rejected)
+    }
+
+    /// Gathers batches and sends them to the thread; to be called when it is due. About 50 us.
     pub fn gather(
         &mut self,
         keyspace: &mut Keyspace,
@@ -299,6 +318,14 @@ impl ColdPacking {
     ) {
         /// Steps of the walk without a full batch.
         const STEPS: usize = 32;
+        if keyspace.len() == 0 && !self.lines.is_empty() {
+            // What comes next may be of other kinds.
+            self.lines.clear();
+            if let Some(orders) = &self.orders {
+                // If the thread has ended, it keeps nothing.
+                let _ = orders.send(Order::Forget);
+            }
+        }
         let Some(mut rule) = self.rule(keyspace, config, memory) else {
             return self.rest(mono_ms);
         };
@@ -311,46 +338,40 @@ impl ColdPacking {
             };
         let mut is_round = false;
         for _ in 0..STEPS {
-            let step = keyspace.gather_cold(&mut self.walk, &rule, &mut self.batch);
+            if self.lines.is_flushing() {
+                break;
+            }
+            let step = keyspace.gather_cold(&mut self.walk, &rule, &mut self.lines);
             self.figures.promoted += step.promoted;
             rule.unpacked_max = rule.unpacked_max.saturating_sub(step.promoted_bytes);
             self.promotable_bytes = self.promotable_bytes.saturating_sub(step.promoted_bytes);
             is_round = step.is_round;
-            if is_round || self.batch.is_full() {
+            if self.lines.settle() || is_round {
                 break;
             }
         }
         if is_round {
-            self.due_ms = mono_ms + ROUND_MS;
+            self.lines.end_round(mono_ms);
+            self.round_due_ms = mono_ms + ROUND_MS;
             self.idle_seconds = None;
             (self.last_round_ms, self.round_ms) = (self.round_ms, mono_ms);
         }
-        let Some(dictionary) = self.dictionary.clone() else {
-            return self.sample(is_round, wake);
-        };
-        if self.batch.is_full() || is_round && !self.batch.is_empty() {
-            let batch = std::mem::take(&mut self.batch);
-            self.send(Order::Pack(batch, dictionary), wake);
+        self.send_orders(keyspace, IN_FLIGHT_MAX, mono_ms, wake);
+        if !self.lines.is_flushing() {
+            // The next round begins a second after the last.
+            self.due_ms = self.due_ms.max(self.round_due_ms);
         }
     }
 
-    /// The batch's texts become samples; enough of them are sent to be trained with.
-    fn sample(&mut self, is_round: bool, wake: &Wake) {
-        self.batch.sample(&mut self.samples, SAMPLES);
-        let many = self.samples.len();
-        if many >= SAMPLES || is_round && many >= SAMPLES_MIN {
-            self.walk = ColdWalk::default();
-            self.train(wake);
-        } else if is_round {
-            self.samples = Samples::default();
+    /// Sends what waits, as long as fewer orders than `most` are with the thread.
+    fn send_orders(&mut self, keyspace: &Keyspace, most: u32, mono_ms: u64, wake: &Wake) {
+        while self.in_flight < most && !self.has_no_thread {
+            let used = keyspace.packing.figures().dictionary_bytes;
+            let Some(order) = self.lines.next_order(used, mono_ms) else {
+                return;
+            };
+            self.send(order, wake);
         }
-    }
-
-    /// Sends the samples to be trained with.
-    fn train(&mut self, wake: &Wake) {
-        let samples = std::mem::take(&mut self.samples);
-        self.is_training = true;
-        self.send(Order::Train(samples), wake);
     }
 
     /// The rule for cold strings now. `None`: nothing is to be packed.
@@ -428,7 +449,8 @@ impl ColdPacking {
         } else {
             // The thread has ended, or could not start.
             self.orders = None;
-            (self.in_flight, self.is_training) = (0, false);
+            self.in_flight = 0;
+            self.lines.clear();
             self.has_no_thread = true;
         }
     }

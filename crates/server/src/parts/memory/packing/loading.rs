@@ -19,8 +19,7 @@ use russet_base::wake::Wake;
 use russet_config::Config;
 use russet_keyspace::{ColdRule, ColdWalk, Keyspace};
 
-use super::thread::Order;
-use super::{ColdPacking, MemoryState, SAMPLES, SAMPLES_MIN, texts_of};
+use super::{ColdPacking, MemoryState, texts_of};
 
 /// Batches with the thread, at most.
 const IN_FLIGHT_MAX: u32 = 4;
@@ -104,25 +103,6 @@ impl ColdPacking {
             packs: true,
             ..ColdRule::default()
         };
-        let Some(dictionary) = self.dictionary.clone() else {
-            if !self.is_training && mono_ms >= self.train_due_ms {
-                self.sample_loaded(keyspace, &rule, wake);
-            }
-            return if self.is_training && is_above {
-                LoadPace::Waits
-            } else {
-                LoadPace::Free
-            };
-        };
-        if !is_above {
-            return LoadPace::Free;
-        }
-        if self.in_flight >= IN_FLIGHT_MAX {
-            return LoadPace::Waits;
-        }
-        if let Some(batch) = keyspace.packing.take_collected() {
-            self.send(Order::Pack(batch, dictionary.clone()), wake);
-        }
         let spare = memory.limit / SPARE;
         if self
             .load
@@ -131,19 +111,25 @@ impl ColdPacking {
         {
             self.load = LoadPacking::default();
         }
-        for _ in 0..STEPS {
-            if self.load.rested_at.is_some() || self.in_flight >= IN_FLIGHT_MAX {
-                break;
-            }
-            let step = keyspace.gather_cold(&mut self.load.walk, &rule, &mut self.batch);
-            if step.is_round {
-                self.load.rested_at = Some(memory.used);
-            }
-            if self.batch.is_full() || step.is_round && !self.batch.is_empty() {
-                let batch = std::mem::take(&mut self.batch);
-                self.send(Order::Pack(batch, dictionary.clone()), wake);
-            }
+        if !self.lines.is_ready() {
+            self.walk_loaded(keyspace, &rule, memory, mono_ms, wake);
+            return if self.lines.awaits_common() && is_above {
+                LoadPace::Waits
+            } else {
+                LoadPace::Free
+            };
         }
+        if !is_above {
+            return LoadPace::Free;
+        }
+        if self.in_flight >= IN_FLIGHT_MAX {
+            return LoadPace::Waits;
+        }
+        if let Some(batch) = keyspace.packing.take_collected() {
+            batch.distribute(&mut self.lines);
+            self.lines.settle();
+        }
+        self.walk_loaded(keyspace, &rule, memory, mono_ms, wake);
         let is_full = memory.used + spare >= memory.limit;
         // The walk goes on before the load does.
         let may_shrink = self.in_flight > 0 || self.load.rested_at.is_none();
@@ -154,18 +140,26 @@ impl ColdPacking {
         }
     }
 
-    /// Collects samples among the strings loaded so far, and sends them once they are enough.
-    fn sample_loaded(&mut self, keyspace: &mut Keyspace, rule: &ColdRule, wake: &Wake) {
+    /// Continues the walk over what is loaded, as long as the thread keeps up.
+    fn walk_loaded(
+        &mut self,
+        keyspace: &mut Keyspace,
+        rule: &ColdRule,
+        memory: MemoryState,
+        mono_ms: u64,
+        wake: &Wake,
+    ) {
         for _ in 0..STEPS {
-            let step = keyspace.gather_cold(&mut self.load.walk, rule, &mut self.batch);
-            self.batch.sample(&mut self.samples, SAMPLES);
-            let many = self.samples.len();
-            if many >= SAMPLES || step.is_round && many >= SAMPLES_MIN {
-                self.load = LoadPacking::default();
-                return self.train(wake);
-            }
-            if step.is_round {
+            self.send_orders(keyspace, IN_FLIGHT_MAX, mono_ms, wake);
+            let is_held = self.lines.is_flushing() || self.lines.awaits_common();
+            if is_held || self.load.rested_at.is_some() || self.in_flight >= IN_FLIGHT_MAX {
                 return;
+            }
+            let step = keyspace.gather_cold(&mut self.load.walk, rule, &mut self.lines);
+            self.lines.settle();
+            if step.is_round {
+                self.lines.end_round(mono_ms);
+                self.load.rested_at = Some(memory.used);
             }
         }
     }

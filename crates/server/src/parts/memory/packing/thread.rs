@@ -8,14 +8,28 @@ use russet_base::wake::Wake;
 use russet_frames::{Dictionary, Samples, gain_of, train};
 use russet_keyspace::{ColdBatch, PackDictionary, Packer};
 
+use super::prefixes::Prefix;
+
+/// Work for the thread, each for a prefix.
 pub(super) enum Order {
-    Train(Samples),
-    Pack(ColdBatch, Arc<PackDictionary>),
+    Train {
+        prefix: Prefix,
+        samples: Samples,
+        /// The dictionary to be better than.
+        common: Option<Arc<PackDictionary>>,
+    },
+    Pack {
+        prefix: Prefix,
+        batch: ColdBatch,
+        dictionary: Arc<PackDictionary>,
+    },
+    /// All keys are gone: the thread keeps no dictionary.
+    Forget,
 }
 
 pub(super) enum Report {
-    Trained(Option<Dictionary>),
-    Packed(ColdBatch),
+    Trained(Prefix, Option<Dictionary>),
+    Packed(Prefix, ColdBatch),
 }
 
 /// The thread's reports, for the loop.
@@ -48,8 +62,9 @@ impl Reports {
     }
 }
 
-/// A dictionary, if it makes values smaller that it was not trained with.
-fn trained(samples: &Samples) -> Option<Dictionary> {
+/// A dictionary, if it makes values smaller that it was not trained with, and a tenth smaller than
+/// the common one does.
+fn trained(samples: &Samples, common: Option<&PackDictionary>) -> Option<Dictionary> {
     /// Part of the samples that is held back.
     const HELD: usize = 4;
     /// Bytes of the head before each frame.
@@ -59,7 +74,14 @@ fn trained(samples: &Samples) -> Option<Dictionary> {
     let (held, others) = samples.split(HELD);
     let dictionary = train(&others).ok()?;
     let gain = gain_of(&dictionary, &held, HEAD).ok()?;
-    (gain.permille() <= PERMILLE_MAX).then_some(dictionary)
+    let is_better = match common {
+        Some(common) => {
+            let with_common = gain_of(common.dictionary(), &held, HEAD).ok()?;
+            gain.packed * 10 <= with_common.packed * 9
+        }
+        None => true,
+    };
+    (is_better && gain.permille() <= PERMILLE_MAX).then_some(dictionary)
 }
 
 /// The thread: works until the loop has no more orders.
@@ -67,8 +89,20 @@ pub(super) fn work(orders: &Receiver<Order>, reports: &Reports, wake: &Wake) {
     let mut packer: Option<(u8, Packer)> = None;
     while let Ok(order) = orders.recv() {
         let report = match order {
-            Order::Train(samples) => Report::Trained(trained(&samples)),
-            Order::Pack(mut batch, dictionary) => {
+            Order::Forget => {
+                packer = None;
+                continue;
+            }
+            Order::Train {
+                prefix,
+                samples,
+                common,
+            } => Report::Trained(prefix, trained(&samples, common.as_deref())),
+            Order::Pack {
+                prefix,
+                mut batch,
+                dictionary,
+            } => {
                 let number = dictionary.number();
                 if packer.as_ref().is_none_or(|(of, _)| *of != number) {
                     packer = Packer::new(dictionary).ok().map(|packer| (number, packer));
@@ -76,7 +110,7 @@ pub(super) fn work(orders: &Receiver<Order>, reports: &Reports, wake: &Wake) {
                 if let Some((_, packer)) = &mut packer {
                     batch.pack(packer);
                 }
-                Report::Packed(batch)
+                Report::Packed(prefix, batch)
             }
         };
         reports.push(report);
