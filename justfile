@@ -88,6 +88,10 @@ image *ARGS:
 release *ARGS:
     packaging/release {{ ARGS }}
 
+# A whole release in a clean clone, with nothing published.
+rehearse *ARGS:
+    packaging/rehearse {{ ARGS }}
+
 # Both images of a release, of what `just release` has written: `just images target/release-files localhost/russet:0.1.0`.
 images *ARGS:
     packaging/container/images {{ ARGS }}
