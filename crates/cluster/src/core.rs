@@ -26,10 +26,11 @@ use super::membership::nodes::{ClusterNode, ME, NodeIndex, Nodes};
 use super::membership::strangers::Lines;
 use super::membership::tokens::Members;
 use super::message::{Ip, NodeFlags, NodeId};
-use super::ownership::slots::{Owners, ranges};
+use super::ownership::slots::Owners;
 use super::ownership::viewer::Viewer;
 use super::settings::Settings;
 use super::stats::Stats;
+use russet_base::numbers::ranges;
 use russet_config::Dialect;
 use russet_host::{Event, Level, LinkId, Machine, Now, Random};
 

@@ -89,7 +89,6 @@ pub use core::{
 pub use explain::ClusterView;
 pub use message::{NodeFlags, NodeId};
 pub use ownership::route::{Keys, Redirect, Request};
-pub use ownership::slots::ranges as slot_ranges;
 pub use ownership::viewer::Viewer;
 pub use settings::{Settings, bus_port, main_port};
 

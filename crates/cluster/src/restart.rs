@@ -17,7 +17,7 @@ use super::conf::{NodesConf, OtherPort, SavedNode};
 use super::core::Cluster;
 use super::membership::nodes::{Address, ClusterNode, ME, Names, NodeIndex};
 use super::message::{NodeFlags, NodeId, SLOTS};
-use super::ownership::slots::ranges;
+use russet_base::numbers::ranges;
 use russet_host::Now;
 
 impl Cluster {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::check::{self, Kind};
 use super::members::{Member, Members, ask};
-use super::node::ranges;
 use super::options::{ClusterOptions, place_of};
 use super::plan::{self, CreationPlan, WITH_PRIMARY};
 use super::screen::{Outcome, error, fail, fail_plainly, info, is_confirmed, print, success, warn};
 use crate::options::Options;
+use russet_base::numbers::ranges;
 
 /// Until the nodes have begun to meet.
 const BEGIN: Duration = Duration::from_secs(1);

@@ -5,10 +5,10 @@
 
 use super::members::{Members, ask};
 use super::moving::{ByKeys, by_keys};
-use super::node::ranges;
 use super::options::ClusterOptions;
 use super::screen::{CommandFailure, Outcome, fail, info, is_confirmed, print, warn};
 use crate::options::Options;
+use russet_base::numbers::ranges;
 
 const SILENT: &str = "unreachable masters is dangerous: redis-cli will assume that slots about \
     masters that are not reachable are not covered, and will try to reassign them to the reachable \

@@ -12,10 +12,10 @@ use std::time::Duration;
 use russet_resp::ReplyValue;
 
 use super::members::{Member, Members, ask, text};
-use super::node::ranges;
 use super::options::ClusterOptions;
 use super::screen::{Outcome, fail, print, warn};
 use crate::options::Options;
+use russet_base::numbers::ranges;
 
 /// Between two looks at a migration.
 const LOOK: Duration = Duration::from_millis(100);

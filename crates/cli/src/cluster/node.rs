@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use russet_base::numbers::ranges;
+
 /// The slots of a cluster.
 pub(super) const SLOTS: u16 = 16384;
 
@@ -130,18 +132,6 @@ impl Node {
 
 fn slot_number(text: &str) -> Option<u16> {
     text.parse().ok().filter(|&slot| slot < SLOTS)
-}
-
-/// Slots as inclusive ranges, in order.
-pub(super) fn ranges(slots: impl IntoIterator<Item = u16>) -> Vec<(u16, u16)> {
-    let mut ranges: Vec<(u16, u16)> = Vec::new();
-    for slot in slots {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == slot => *last = slot,
-            _ => ranges.push((slot, slot)),
-        }
-    }
-    ranges
 }
 
 /// `[0-5],[7]`; a node without slots has no brackets.

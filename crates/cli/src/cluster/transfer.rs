@@ -11,7 +11,7 @@ use russet_resp::ReplyValue;
 
 use super::check::{self, Kind};
 use super::members::{Members, ask, connect, info_field};
-use super::node::{Node, SLOTS, ranges};
+use super::node::{Node, SLOTS};
 use super::options::{ClusterOptions, place_of};
 use super::screen::{
     CommandFailure, Outcome, error, fail, fail_plainly, info, print, success, warn,
@@ -19,6 +19,7 @@ use super::screen::{
 use crate::link::{Link, reason_of};
 use crate::options::Options;
 use crate::prompt::ask_password;
+use russet_base::numbers::ranges;
 
 /// Keys of a page of SCAN.
 const PAGE: &str = "1000";

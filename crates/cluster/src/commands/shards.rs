@@ -6,8 +6,8 @@ use super::CommandOutcome;
 use crate::core::Cluster;
 use crate::membership::nodes::ClusterNode;
 use crate::message::NodeId;
-use crate::ownership::slots::ranges;
 use crate::ownership::viewer::Viewer;
+use russet_base::numbers::ranges;
 use russet_resp::Reply;
 
 impl Cluster {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use super::{count, span};
 use crate::core::Cluster;
 use crate::membership::nodes::{ME, NodeIndex};
-use crate::ownership::slots::ranges;
 use russet_base::finding::Finding;
+use russet_base::numbers::ranges;
 
 /// Views differ for a moment after each change.
 const MOMENT_MS: i64 = 1000;

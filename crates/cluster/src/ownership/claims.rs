@@ -8,7 +8,7 @@ use super::super::actions::Order;
 use super::super::core::Cluster;
 use super::super::membership::nodes::{ME, NodeIndex};
 use super::super::message::{Header, NodeFlags, NodeId, Slots};
-use super::slots::ranges;
+use russet_base::numbers::ranges;
 use russet_host::Level;
 
 /// Epochs grow by 1. An epoch beyond this is invented, and would leave none for later elections.

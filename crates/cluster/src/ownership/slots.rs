@@ -81,18 +81,6 @@ impl FromIterator<u16> for SlotSet {
     }
 }
 
-/// Ascending slots as ranges (first, last).
-pub fn ranges(slots: impl IntoIterator<Item = u16>) -> Vec<(u16, u16)> {
-    let mut ranges: Vec<(u16, u16)> = Vec::new();
-    for slot in slots {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == slot => *last = slot,
-            _ => ranges.push((slot, slot)),
-        }
-    }
-    ranges
-}
-
 /// Which node serves each slot, and which slots move.
 ///
 /// The sets of the nodes (`Node::slots`) agree with it; `Cluster::bind` and `Cluster::unbind`
@@ -173,10 +161,6 @@ mod tests {
         assert_eq!(set.iter().collect::<Vec<_>>(), [7]);
         assert!(set.remove(7) && !set.remove(7) && set.is_empty());
         assert_eq!(set, SlotSet::default());
-        assert_eq!(
-            ranges([0, 1, 2, 63, 16383]),
-            [(0, 2), (63, 63), (16383, 16383)]
-        );
     }
 
     #[test]

@@ -12,7 +12,7 @@
 
 use crate::help::{self, write_help};
 use russet_base::numbers::number::parse_i64;
-use russet_cluster::slot_ranges;
+use russet_base::numbers::ranges;
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_keyspace::{SLOTS, SlotSet};
 use russet_resp::{Args, Reply};
@@ -350,7 +350,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
 /// The slots that this node serves, as ranges (first, last); all of them outside a cluster.
 fn served(server: &Server) -> Vec<(u16, u16)> {
     match &server.cluster {
-        Some(cluster) => slot_ranges((0..SLOTS as u16).filter(|&slot| cluster.core.is_mine(slot))),
+        Some(cluster) => ranges((0..SLOTS as u16).filter(|&slot| cluster.core.is_mine(slot))),
         None => vec![(0, SLOTS as u16 - 1)],
     }
 }

@@ -6,6 +6,7 @@ use super::facts::Cluster;
 use super::view::{NodeLine, View};
 use crate::doctor::report::list;
 use russet_base::finding::Finding;
+use russet_base::numbers::ranges;
 
 /// Nodes that name another owner of a slot than the first node does.
 pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {
@@ -32,7 +33,7 @@ pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {
         for ((a, b), slots) in differing {
             let text = format!(
                 "{at} says that the slots {} belong to {}; {} says {}",
-                list(ranges(slots.into_iter())),
+                list(texts(slots)),
                 owner(&said.view, b.as_deref()),
                 cluster.first,
                 owner(first, a.as_deref()),
@@ -45,23 +46,16 @@ pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {
     }
 }
 
-/// Runs of numbers as `7` and `0-99`.
-fn ranges(slots: impl Iterator<Item = u16>) -> Vec<String> {
-    let mut runs: Vec<(u16, u16)> = Vec::new();
-    for slot in slots {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == slot => *last = slot,
-            _ => runs.push((slot, slot)),
-        }
-    }
-    let word = |(first, last)| {
+/// Ranges of slots as `7` and `0-99`.
+fn texts(slots: Vec<u16>) -> Vec<String> {
+    let text = |(first, last)| {
         if first == last {
             format!("{first}")
         } else {
             format!("{first}-{last}")
         }
     };
-    runs.into_iter().map(word).collect()
+    ranges(slots).into_iter().map(text).collect()
 }
 
 /// `10.0.0.1:7001 (29273d88) with epoch 5`.
