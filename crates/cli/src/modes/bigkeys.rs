@@ -4,12 +4,10 @@
 //! Two requests a key, sent a page at a time. The report counts keys and elements by type; types
 //! that have no length (of modules) are counted alone.
 
-use std::thread;
-
 use russet_resp::ReplyValue;
 
-use super::scan::page;
-use super::{ErrorLine, ask, ended, text_of};
+use super::scan::{each_page, key_count};
+use super::{ErrorLine, ended, text_of};
 use crate::link::Link;
 use crate::options::Options;
 use crate::words::quote;
@@ -104,25 +102,13 @@ pub(crate) fn big_keys(
     println!("\n# Scanning the entire keyspace to find biggest keys as well as");
     println!("# average sizes per key type.  You can use -i 0.1 to sleep 0.1 sec");
     println!("# per 100 SCAN commands (not usually needed).\n");
-    let all = match ask(link, &["DBSIZE"])? {
-        ReplyValue::Integer(n) => n.unsigned_abs(),
-        other => return Err(format!("DBSIZE replied {other:?}")),
-    };
+    let all = key_count(link)?;
     let mut kinds = Kind::all();
     if measure != Measure::Length {
         kinds.iter_mut().for_each(|kind| kind.unit = "bytes");
     }
     let (mut sampled, mut name_bytes) = (0, 0);
-    let (mut cursor, mut pages) = (b"0".to_vec(), 0_u64);
-    loop {
-        let (next, keys) = page(link, options, &cursor)?;
-        let keys: Vec<Vec<u8>> = keys
-            .into_iter()
-            .filter_map(|key| match key {
-                ReplyValue::Bulk(key) => Some(key),
-                _ => None,
-            })
-            .collect();
+    each_page(link, options, 0, |link, keys| {
         let percent = 100.0 * share(sampled, all.max(sampled));
         for (key, kind, length) in measured(link, keys, &mut kinds, measure)? {
             sampled += 1;
@@ -140,15 +126,8 @@ pub(crate) fn big_keys(
                 kind.biggest = Some((key, length));
             }
         }
-        if next == b"0" {
-            break;
-        }
-        cursor = next;
-        pages += 1;
-        if pages.is_multiple_of(100) {
-            thread::sleep(options.interval.unwrap_or_default());
-        }
-    }
+        Ok(())
+    })?;
     report(&kinds, sampled, name_bytes);
     Ok(0)
 }

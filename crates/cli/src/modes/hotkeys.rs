@@ -1,13 +1,11 @@
 //! `--hotkeys`: the keys that are used most, by SCAN and OBJECT FREQ. The server must evict by LFU,
 //! because only then it counts.
 
-use std::thread;
-
 use russet_resp::ReplyValue;
 
 use super::bigkeys::{quoted, share};
-use super::scan::page_from;
-use super::{ErrorLine, ask, ended, text_of};
+use super::scan::{each_page, key_count};
+use super::{ErrorLine, ended, text_of};
 use crate::link::Link;
 use crate::options::Options;
 
@@ -19,15 +17,11 @@ pub(crate) fn hot_keys(link: &mut Link, options: &Options) -> Result<u8, ErrorLi
     println!("\n# Scanning the entire keyspace to find hot keys as well as");
     println!("# average sizes per key type.  You can use -i 0.1 to sleep 0.1 sec");
     println!("# per 100 SCAN commands (not usually needed).\n");
-    let all = match ask(link, &["DBSIZE"])? {
-        ReplyValue::Integer(n) => n.unsigned_abs(),
-        other => return Err(format!("DBSIZE replied {other:?}")),
-    };
+    let all = key_count(link)?;
     // The hottest first.
     let mut hottest: Vec<(u64, Vec<u8>)> = Vec::new();
-    let (mut cursor, mut pages, mut sampled) = (b"0".to_vec(), 0_u64, 0);
-    loop {
-        let (next, keys) = page_from(link, options, &cursor)?;
+    let mut sampled = 0;
+    each_page(link, options, 0, |link, keys| {
         let percent = 100.0 * share(sampled, all.max(sampled));
         for key in &keys {
             let words: [&[u8]; 3] = [b"OBJECT", b"FREQ", key];
@@ -51,15 +45,8 @@ pub(crate) fn hot_keys(link: &mut Link, options: &Options) -> Result<u8, ErrorLi
                 hottest.truncate(KEYS_MAX);
             }
         }
-        if next == b"0" {
-            break;
-        }
-        cursor = next;
-        pages += 1;
-        if pages.is_multiple_of(100) {
-            thread::sleep(options.interval.unwrap_or_default());
-        }
-    }
+        Ok(())
+    })?;
     println!("\n-------- summary -------\n");
     println!("Sampled {sampled} keys in the keyspace!");
     for (uses, key) in hottest {

@@ -2,13 +2,12 @@
 //! distribution of sizes, by SCAN, TYPE, MEMORY USAGE and the type's length.
 
 use std::collections::BTreeMap;
-use std::thread;
 
 use russet_resp::ReplyValue;
 
 use super::bigkeys::{KINDS, quoted, share};
-use super::scan::page_from;
-use super::{ErrorLine, ask, ended, text_of};
+use super::scan::{each_page, key_count};
+use super::{ErrorLine, ended, text_of};
 use crate::link::Link;
 use crate::options::Options;
 
@@ -240,25 +239,11 @@ pub(crate) fn key_stats(
     println!("# Use --cursor <n> to start the scan at the cursor <n> (usually after a Ctrl-C).");
     println!("# Use --top <n> to display <n> top key sizes (default is 10).");
     println!("# Ctrl-C to stop the scan.\n");
-    let all = match ask(link, &["DBSIZE"])? {
-        ReplyValue::Integer(n) => n.unsigned_abs(),
-        other => return Err(format!("DBSIZE replied {other:?}")),
-    };
+    let all = key_count(link)?;
     let mut stats = KeyStats::default();
-    let mut cursor = options.cursor.to_string().into_bytes();
-    let mut pages = 0_u64;
-    loop {
-        let (next, keys) = page_from(link, options, &cursor)?;
-        measure(link, keys, samples, options.top, &mut stats)?;
-        if next == b"0" {
-            break;
-        }
-        cursor = next;
-        pages += 1;
-        if pages.is_multiple_of(100) {
-            thread::sleep(options.interval.unwrap_or_default());
-        }
-    }
+    each_page(link, options, options.cursor, |link, keys| {
+        measure(link, keys, samples, options.top, &mut stats)
+    })?;
     // Types in the order of the other reports; types without a length last.
     let rank = |kind: &str| KINDS.iter().position(|(name, ..)| *name == kind);
     stats

@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::print::{self, Form};
 
 /// A page of keys: the cursor of the next page, and the names.
-pub(super) fn page(
+fn page(
     link: &mut Link,
     options: &Options,
     cursor: &[u8],
@@ -39,18 +39,44 @@ pub(super) fn page(
     }
 }
 
-/// A page of keys: the cursor of the next page, and the names alone.
-pub(super) fn page_from(
+/// The number of keys of the database.
+pub(super) fn key_count(link: &mut Link) -> Result<u64, ErrorLine> {
+    match ask(link, &["DBSIZE"])? {
+        ReplyValue::Integer(n) => Ok(n.unsigned_abs()),
+        other => Err(format!("DBSIZE replied {other:?}")),
+    }
+}
+
+/// Walks all keys from a cursor on (0: all): `work` gets the names of each page. Pauses for
+/// the interval of `options` after each 100 pages.
+///
+/// # Errors
+///
+/// If the server refuses SCAN, the connection ends, or `work` fails.
+pub(super) fn each_page(
     link: &mut Link,
     options: &Options,
-    cursor: &[u8],
-) -> Result<(Vec<u8>, Vec<Vec<u8>>), ErrorLine> {
-    let (next, values) = page(link, options, cursor)?;
-    let names = values.into_iter().filter_map(|value| match value {
-        ReplyValue::Bulk(key) => Some(key),
-        _ => None,
-    });
-    Ok((next, names.collect()))
+    from: u64,
+    mut work: impl FnMut(&mut Link, Vec<Vec<u8>>) -> Result<(), ErrorLine>,
+) -> Result<(), ErrorLine> {
+    let mut cursor = from.to_string().into_bytes();
+    let mut pages = 0_u64;
+    loop {
+        let (next, values) = page(link, options, &cursor)?;
+        let names = values.into_iter().filter_map(|value| match value {
+            ReplyValue::Bulk(key) => Some(key),
+            _ => None,
+        });
+        work(link, names.collect())?;
+        if next == b"0" {
+            return Ok(());
+        }
+        cursor = next;
+        pages += 1;
+        if pages.is_multiple_of(100) {
+            thread::sleep(options.interval.unwrap_or_default());
+        }
+    }
 }
 
 /// Prints all names.
