@@ -710,6 +710,8 @@ directives! {
         "search-on-loading", choice, [], Works;
     search_on_oom: SearchOnOom = SearchOnOom::Return =>
         "search-on-oom", choice, [], Works;
+    search_error_codes: bool = true =>
+        "search-error-codes", flag, [], Works;
     search__print_profile_clock: bool = true =>
         "search-_print-profile-clock", flag, [], Works;
     search_global_idf: bool = false =>

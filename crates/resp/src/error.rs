@@ -115,7 +115,22 @@ pub enum CommandError {
     /// Bytes from a client inside the text (not always UTF-8).
     #[error("{}", String::from_utf8_lossy(.0))]
     Bytes(Vec<u8>),
+    /// A refusal of an index, which older servers word differently.
+    #[error("{}", String::from_utf8_lossy(&.0.line))]
+    Reworded(Box<Wordings>),
 }
+
+/// The two lines of a refusal that has changed from one version to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wordings {
+    /// As Redis 8.8 and later word it, code first.
+    pub line: Vec<u8>,
+    /// As Redis Stack 7.4 words it, without a code.
+    pub stack_line: Vec<u8>,
+}
+
+/// The codes of indexes begin so; no other code does.
+const OF_INDEXES: &[u8] = b"SEARCH_";
 
 impl CommandError {
     /// A text built at run time.
@@ -133,7 +148,21 @@ impl CommandError {
     pub fn line(&self) -> Vec<u8> {
         match self {
             CommandError::Bytes(b) => b.clone(),
+            CommandError::Reworded(of) => of.line.clone(),
             other => other.to_string().into_bytes(),
+        }
+    }
+
+    /// The line after `-` for clients that know the words of Redis Stack 7.4: without the code of
+    /// an index's refusal (`search-error-codes no`).
+    pub fn stack_line(&self) -> Vec<u8> {
+        if let CommandError::Reworded(of) = self {
+            return of.stack_line.clone();
+        }
+        let line = self.line();
+        match memchr::memchr(b' ', &line) {
+            Some(blank) if line.starts_with(OF_INDEXES) => line[blank + 1..].to_vec(),
+            _ => line,
         }
     }
 }

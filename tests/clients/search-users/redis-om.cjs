@@ -2,8 +2,8 @@
 // node-redis 4 that it depends on: node redis-om.cjs PORT. A Redis Stack passes it, too.
 //
 // redis-om 0.4.7 drops an index before it makes it, and knows a missing one only by the words of Redis Stack: with
-// Redis 8.2 and later (redis-om-node's pull request 267), so with russet, `createIndex` of a new index fails. `Albums`
-// takes the words of both, as applications do.
+// Redis 8 (redis-om-node's pull request 267), so with russet, `createIndex` of a new index fails. `Albums` takes the
+// words of both, as applications do; the last check is redis-om's own class with `search-error-codes no`.
 const assert = require("node:assert/strict");
 const { createClient } = require("redis");
 const { EntityId, EntityKeyName, Repository, Schema } = require("redis-om");
@@ -139,6 +139,17 @@ run(
       await wider.dropIndex();
       await assert.rejects(wider.search().return.count(), /SEARCH_INDEX_NOT_FOUND|no such index/);
       assert.equal(await client.exists("album:one"), 1);
+    }],
+    ["redis-om, unchanged, with the words of Redis Stack", async () => {
+      const isChosen = await client.configSet("search-error-codes", "no").then(() => true, () => false);
+      try {
+        const plain = new Repository(new Schema("plain", { year: { type: "number" } }), client);
+        await plain.createIndex();
+        await plain.dropIndex();
+        await plain.dropIndex();
+      } finally {
+        if (isChosen) await client.configSet("search-error-codes", "yes");
+      }
     }],
   ],
   async () => true,

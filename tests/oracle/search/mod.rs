@@ -7,6 +7,7 @@
 //! | `pipeline` | options of FT.SEARCH, stages of FT.AGGREGATE |
 //! | `stream` | streams of all of them |
 //! | `compare`, `differences` | whether two answers are the same |
+//! | `wording` | refusals without codes, word for word |
 //!
 //! Redis Stack has RediSearch 2.10, and russet answers as 8.10. `DEBUG SEARCH-2.10` makes russet
 //! count and refuse as 2.10 does; `differences` has the other differences, each with its reason.
@@ -19,6 +20,7 @@ mod pipeline;
 mod query;
 mod schema;
 mod stream;
+mod wording;
 
 use crate::play::Step;
 use crate::support::{Connection, Reply, resp, wait_until};

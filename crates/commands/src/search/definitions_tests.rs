@@ -88,6 +88,45 @@ proptest! {
     }
 }
 
+/// Words of Redis Stack 7.4, in a script and in a transaction, too; errorstats count what was sent.
+#[test]
+fn refusals_lose_their_codes_on_demand() {
+    let mut t = Testbed::new();
+    assert_eq!(
+        t.run("FT.DROPINDEX i"),
+        "-SEARCH_INDEX_NOT_FOUND Index not found: i\r\n"
+    );
+    t.run("CONFIG SET search-error-codes no");
+    let unknown = "-Unknown Index name\r\n";
+    assert_eq!(t.run("FT.DROPINDEX i"), unknown);
+    assert_eq!(t.run("FT.INFO i"), "-Unknown index name\r\n");
+    assert_eq!(t.run("FT.SEARCH i a"), "-i: no such index\r\n");
+    assert_eq!(t.run("FT.CURSOR DEL i 1"), "-Cursor does not exist\r\n");
+    assert_eq!(
+        t.run("EVAL return{redis.pcall('FT.DROPINDEX','i').err} 0"),
+        "*1\r\n$18\r\nUnknown Index name\r\n"
+    );
+    t.run("MULTI");
+    t.run("FT.DROPINDEX i");
+    assert_eq!(t.run("EXEC"), format!("*1\r\n{unknown}"));
+    let counted = t.run("INFO errorstats");
+    assert!(
+        counted.contains("errorstat_SEARCH_INDEX_NOT_FOUND:count=1"),
+        "{counted}"
+    );
+    assert!(counted.contains("errorstat_Unknown:count="), "{counted}");
+    // Other errors are as they were.
+    assert_eq!(
+        t.run("GET"),
+        "-ERR wrong number of arguments for 'get' command\r\n"
+    );
+    t.run("CONFIG SET search-error-codes yes");
+    assert!(
+        t.run("FT.DROPINDEX i")
+            .starts_with("-SEARCH_INDEX_NOT_FOUND ")
+    );
+}
+
 /// An index and an alias never have the same name; the first to take the name keeps it.
 #[test]
 fn a_name_is_an_indexs_or_an_aliass() {

@@ -6,7 +6,7 @@
 //! line for each command.
 
 use super::shards::statistics;
-use russet_command::{Category, CommandError, Flags};
+use russet_command::{Category, CommandError, Flags, Wordings};
 use russet_config::SearchOnLoading;
 use russet_keyspace::DbIndex;
 use russet_search::error::{ErrorStyle, SearchError};
@@ -32,9 +32,12 @@ pub(super) const READS_STILL: &str =
 const NO_RIGHTS: CommandError =
     CommandError::Text("NOPERM User does not have the required permissions to query the index");
 
-/// A refusal as clients read it.
+/// A refusal as clients read it; `search-error-codes` chooses the wording when it is sent.
 pub(super) fn refusal(error: &SearchError) -> CommandError {
-    CommandError::Bytes(error.wire(ErrorStyle::Redis8))
+    CommandError::Reworded(Box::new(Wordings {
+        line: error.wire(ErrorStyle::Redis8),
+        stack_line: error.wire(ErrorStyle::Stack7),
+    }))
 }
 
 /// The arguments from position `from`, as the parsers take them.
@@ -64,8 +67,17 @@ pub(super) fn readable<'c>(
     call: &'c Call<'_>,
     name: &[u8],
 ) -> Result<&'c IndexEntry, CommandError> {
+    readable_or(call, name, || SearchError::no_such_index(name))
+}
+
+/// As [`readable`], with another refusal of a name that no index has.
+pub(super) fn readable_or<'c>(
+    call: &'c Call<'_>,
+    name: &[u8],
+    unknown: impl FnOnce() -> SearchError,
+) -> Result<&'c IndexEntry, CommandError> {
     let held = call.server.search.get(name);
-    let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
+    let held = held.ok_or_else(|| refusal(&unknown()))?;
     check_prefixes(call, held.index.schema())?;
     let fails = call.server.config.search_on_loading == SearchOnLoading::Fail;
     if fails && held.is_short() && !call.was_taken_before() {

@@ -3,15 +3,17 @@
 //! Words of the query, and terms near to them: `russet_search::spelling`. Dictionaries are those of
 //! DICTADD.
 
-use super::row::{READS, catch_up, readable, refusal, words};
+use super::row::{READS, catch_up, readable_or, refusal, words};
 use super::settings::defaults;
 use super::shards;
 use super::walk::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Facts};
+use russet_search::error::SearchError;
 use russet_search::iterate::Clock;
 use russet_search::request::SearchRequest;
 use russet_search::spelling::{MisspelledTerm, SpellCheck, Speller};
+use russet_server::search::IndexEntry;
 use russet_server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_types::vector_set::Progress;
 
@@ -54,7 +56,7 @@ fn check(call: &mut Call<'_>) -> CommandResult {
     }
     let (name, text) = (call.args.at(1), call.args.at(2));
     let request = request(call)?;
-    let held = readable(call, name)?;
+    let held = index_of(call, name)?;
     let schema = held.index.schema();
     let root = request
         .query(text, schema)
@@ -73,7 +75,7 @@ fn check(call: &mut Call<'_>) -> CommandResult {
             None => return Ok(()),
         },
     };
-    let held = readable(call, name)?;
+    let held = index_of(call, name)?;
     let documents = held.index.len();
     let Some((found, documents)) = shards::spelling(call, found, documents)? else {
         return Ok(());
@@ -127,13 +129,19 @@ fn reply(call: &mut Call<'_>, answer: Answer) -> CommandResult {
     Ok(())
 }
 
+/// The index of a name, whose keys the user may read.
+fn index_of<'c>(call: &'c Call<'_>, name: &[u8]) -> Result<&'c IndexEntry, CommandError> {
+    let unknown = || SearchError::unknown_index(name, "Unknown Index name");
+    readable_or(call, name, unknown)
+}
+
 /// Continues with the words until the slice is over.
 fn advance(
     checking: &mut SpellCheck,
     call: &mut Call<'_>,
     slice: Slice,
 ) -> Result<Progress, CommandError> {
-    let held = readable(call, call.args.at(1))?;
+    let held = index_of(call, call.args.at(1))?;
     let is_over = || slice.is_over();
     let clock = &mut Clock::new(&is_over);
     let is_done = checking.advance(&speller(call)?, &held.index, clock);

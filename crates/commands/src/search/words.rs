@@ -3,7 +3,7 @@
 //! Dictionaries belong to no index; they list words that are spelled correctly.
 
 use super::definitions::changed;
-use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, readable, refusal};
+use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, readable_or, refusal};
 use super::shards;
 use super::walk::listing::Listing;
 use super::walk::work;
@@ -37,7 +37,7 @@ pub(super) const TAGVALS: Spec = Spec {
 fn tag_values(call: &mut Call<'_>) -> CommandResult {
     let [_, name, field] = call.args.exactly();
     catch_up(call)?;
-    let unknown = || refusal(&SearchError::no_such_index(name));
+    let unknown = || refusal(&SearchError::unknown_index(name, "Unknown Index name"));
     let held = call.server.search.get(name).ok_or_else(unknown)?;
     check_prefixes(call, held.index.schema())?;
     let schema = held.index.schema();
@@ -94,7 +94,8 @@ fn update_synonyms(call: &mut Call<'_>) -> CommandResult {
     if call.server.search.is_refused(name) && call.try_keep_aside(name, b"as its index is") {
         return Ok(());
     }
-    readable(call, name)?;
+    let unknown = || SearchError::unknown_index(name, "Unknown index name");
+    readable_or(call, name, unknown)?;
     let skips = args.is(3, "SKIPINITIALSCAN");
     let terms = args.from(3 + usize::from(skips));
     if terms.is_empty() {
@@ -131,7 +132,7 @@ pub(super) const SYNDUMP: Spec = Spec {
 fn dump_synonyms(call: &mut Call<'_>) -> CommandResult {
     let name = call.args.at(1);
     catch_up(call)?;
-    let unknown = || refusal(&SearchError::no_such_index(name));
+    let unknown = || refusal(&SearchError::unknown_index(name, "Unknown index name"));
     let held = call.server.search.get(name).ok_or_else(unknown)?;
     check_prefixes(call, held.index.schema())?;
     let listing = Listing::take_or_new(call);

@@ -23,7 +23,7 @@ use crate::state::world::{Engine, World};
 use russet_base::clock;
 use russet_command::{Category, Flags};
 use russet_keyspace::{Audience, ClientId, KeyHash, Keyspace, PackRule, slot_of};
-use russet_resp::{Args, Errors};
+use russet_resp::{Args, CommandError, Errors, Reply};
 
 impl Engine {
     /// Runs a client's command that has passed the gates, with everything that follows.
@@ -225,7 +225,7 @@ impl World<'_> {
         let result = (spec.handler)(&mut call);
         let Call { effect, .. } = call;
         if let Err(error) = result {
-            reply.error(&error);
+            server.refuse(reply, &error);
         }
         let asked = args.bytes_most();
         let replied = reply.pending_len().saturating_sub(replied_before);
@@ -299,7 +299,7 @@ impl World<'_> {
         let start = clock::cycles();
         let mut failed = false;
         if let Err(error) = (spec.handler)(&mut call) {
-            self.reply.error(&error);
+            self.server.refuse(self.reply, &error);
             self.server.stats.count_error(self.reply.last_error());
             failed = true;
         }
@@ -451,6 +451,16 @@ pub enum Author<'a> {
 }
 
 impl Server {
+    /// Writes a command's error, in the words of the version that `search-error-codes` chooses.
+    #[cold]
+    fn refuse(&self, reply: &mut Reply, error: &CommandError) {
+        if self.config.search_error_codes {
+            reply.error(error);
+        } else {
+            reply.error_line(&error.stack_line());
+        }
+    }
+
     /// Tracks the keys of a read command for the client, or for the caller of the script (CLIENT
     /// TRACKING).
     fn track_read(&mut self, reader: ClientId, ran: &Ran<'_>) {
