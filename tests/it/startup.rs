@@ -364,17 +364,17 @@ fn a_check_opens_what_the_start_opens() {
         ),
         (
             "logfile /nosuch/x.log\n",
-            "logfile: can't open '/nosuch/x.log': No such file",
+            "standard input:1: can't open '/nosuch/x.log': No such file",
         ),
         (
             "unixsocket /nosuch/s\n",
-            "unixsocket: '/nosuch' cannot be written to: No such file",
+            "standard input:1: '/nosuch' cannot be written to: No such file",
         ),
         ("aclfile /nosuch/users\n", "/nosuch/users"),
         ("tls-port 1\n", "TLS: No tls-cert-file configured!"),
         (
             "tls-port 1\ntls-auth-clients no\ntls-cert-file /nosuch/c\ntls-key-file /nosuch/k\n",
-            "TLS: Failed to load certificate: /nosuch/c: No such file",
+            "standard input:3: Failed to load certificate: /nosuch/c: No such file",
         ),
         (
             "include nosuch.conf\n",
@@ -400,6 +400,47 @@ fn a_check_opens_what_the_start_opens() {
     assert!(ended.code == Some(0) && !log.exists(), "{ended:?}");
 }
 
+/// One check names every file of TLS that is missing, with its line, and explains a `~`.
+#[test]
+fn a_check_names_each_file_of_tls_and_a_home_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = b"tls-port 1\ntls-cert-file /nosuch/c\ntls-key-file /nosuch/k\n\
+        tls-client-cert-file /nosuch/d\ntls-client-key-file /nosuch/l\n\
+        tls-ca-cert-file /nosuch/a\ntls-ca-cert-dir /nosuch/e\nlogfile ~/x.log\n\
+        aclfile ~/users\n";
+    let ended = run_once(folder.path(), &["--check-config", "-"], config);
+    let why = "No such file or directory";
+    let home = "('~' is the home folder for a shell only: write the whole path)";
+    let authorities = "Failed to configure CA certificate(s) file/directory";
+    for wanted in [
+        format!("input:2: Failed to load certificate: /nosuch/c: {why}: 'tls-cert-file"),
+        format!("input:3: Failed to load private key: /nosuch/k: {why}: 'tls-key-file"),
+        format!("input:4: Failed to load certificate: /nosuch/d: {why}: 'tls-client-cert"),
+        format!("input:5: Failed to load private key: /nosuch/l: {why}: 'tls-client-key"),
+        format!("input:6: {authorities}: /nosuch/a: {why}: 'tls-ca-cert-file"),
+        format!("input:7: {authorities}: /nosuch/e: {why}: 'tls-ca-cert-dir"),
+        format!("input:8: can't open '~/x.log': {why}: 'logfile ~/x.log' {home}"),
+        format!("opening file '~/users': {why}: 'aclfile ~/users' {home}"),
+        "8 problems".to_owned(),
+    ] {
+        assert!(ended.err.contains(&wanted), "{wanted}\n{}", ended.err);
+    }
+    // What is no file's fault is named beside the files.
+    let config = b"tls-port 1\ntls-cert-file /nosuch/c\n";
+    let ended = run_once(folder.path(), &["--check-config", "-"], config);
+    let both = [
+        "input:2: Failed to load",
+        "TLS: No tls-key-file configured!",
+    ];
+    assert!(
+        both.iter().all(|it| ended.err.contains(it)),
+        "{}",
+        ended.err
+    );
+    let ended = run_once(folder.path(), &["--check-config", "~/x.conf"], b"");
+    assert!(ended.err.contains(home), "{}", ended.err);
+}
+
 /// Regression: `--check-config` accepted each of these files, and the start refused it.
 #[test]
 fn a_check_refuses_what_the_start_refuses() {
@@ -419,26 +460,26 @@ fn a_check_refuses_what_the_start_refuses() {
         // 192.0.2.0/24 is reserved for documentation.
         (
             "bind 127.0.0.1 192.0.2.1\n",
-            "bind: can't listen on '192.0.2.1': Cannot assign",
+            "redis.conf:4: can't listen on '192.0.2.1': Cannot assign",
         ),
         (
             "bind no:such:host\n",
-            "bind: can't listen on 'no:such:host'",
+            "redis.conf:4: can't listen on 'no:such:host'",
         ),
-        ("bind 127.0.0.1 *\n", "port: port has 0.0.0.0:"),
-        (&metrics, "metrics-port: port has 127.0.0.1:"),
+        ("bind 127.0.0.1 *\n", "redis.conf:2: port has 0.0.0.0:"),
+        (&metrics, "redis.conf:4: port has 127.0.0.1:"),
         (
             "metrics-port 1\nmetrics-bind 192.0.2.1\n",
-            "metrics-bind: can't listen on '192.0.2.1'",
+            "redis.conf:5: can't listen on '192.0.2.1'",
         ),
         (
             "unixsocket file\n",
-            "unixsocket: 'file' is there, and is no socket",
+            "redis.conf:4: 'file' is there, and is no socket",
         ),
-        (&long, "unixsocket: unix socket path too long"),
+        (&long, "redis.conf:4: unix socket path too long"),
         (
             "unixsocket s\nunixsocketgroup nosuchgroup\n",
-            "unixsocketgroup: there is no group nosuchgroup",
+            "redis.conf:5: there is no group nosuchgroup",
         ),
         (
             "user a on nopass\naclfile users\n",
@@ -446,7 +487,7 @@ fn a_check_refuses_what_the_start_refuses() {
         ),
         (
             "appendonly yes\nappenddirname file\n",
-            "appenddirname: 'file' is no folder",
+            "redis.conf:5: 'file' is no folder",
         ),
         (
             "cluster-enabled yes\ncluster-config-file garbage.conf\n",

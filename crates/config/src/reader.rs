@@ -103,6 +103,7 @@ pub fn check(sources: &Sources) -> Check {
         whole,
         notes,
         file: sources.file.clone(),
+        lines: reader.set_by.clone(),
         renamed_commands: std::mem::take(&mut config.renamed_commands),
         users: std::mem::take(&mut config.users),
         roles: std::mem::take(&mut config.roles),

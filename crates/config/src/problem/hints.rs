@@ -12,6 +12,9 @@ use super::{BAD_DIRECTIVE, COMMAND_LINE};
 /// The mark that some editors put before the first line.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
+/// About a path that begins with `~`.
+pub(super) const HOME: &str = "'~' is the home folder for a shell only: write the whole path";
+
 /// The form that was probably meant.
 pub(super) fn hint(origin: &Origin, reason: &str) -> Option<String> {
     let text = String::from_utf8_lossy(&origin.text);
@@ -66,7 +69,7 @@ fn value_hint(directive: &Directive, values: &[&str], reason: &str) -> Option<St
         .iter()
         .any(|value| *value == "~" || value.starts_with("~/"))
     {
-        return Some("'~' is the home folder for a shell only: write the whole path".to_owned());
+        return Some(HOME.to_owned());
     }
     if let [share] = values
         && directive.name == "maxmemory"

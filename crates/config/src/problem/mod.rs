@@ -15,6 +15,7 @@ pub(super) mod line;
 mod nearest;
 pub(super) mod refusal;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +68,9 @@ impl Problem {
     fn hint(&self) -> Option<String> {
         match self {
             Problem::Line { origin, reason } => hints::hint(origin, reason),
+            Problem::Unreadable { path, .. } if path.iter().any(|part| part == "~") => {
+                Some(hints::HOME.to_owned())
+            }
             Problem::Unreadable {
                 path, origin: None, ..
             } => {
@@ -241,9 +245,19 @@ pub struct Check {
     pub notes: Vec<String>,
     /// The configuration file.
     pub file: Option<PathBuf>,
+    /// The line that sets a directive, by its name; the last one counts.
+    pub lines: HashMap<&'static str, Origin>,
 }
 
 impl Check {
+    /// The problem of a `fault`, which may begin with a directive and a colon: with the line that
+    /// sets the directive, if there is one.
+    pub fn problem_of(&self, fault: &str) -> Problem {
+        let named = fault.split_once(": ");
+        let named = named.and_then(|(name, why)| Some(Problem::at(self.lines.get(name)?, why)));
+        named.unwrap_or_else(|| Problem::Whole(fault.to_owned()))
+    }
+
     /// Inserts a problem in line order.
     pub fn add(&mut self, problem: Problem) {
         let at = self

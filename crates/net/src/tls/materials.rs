@@ -91,11 +91,11 @@ pub struct Settings {
 /// The contents of the configured files.
 #[derive(Debug, Default)]
 pub struct Files {
-    server: [Vec<u8>; 2],
-    alternative: Option<[Vec<u8>; 2]>,
-    client: Option<[Vec<u8>; 2]>,
+    pub(super) server: [Vec<u8>; 2],
+    pub(super) alternative: Option<[Vec<u8>; 2]>,
+    pub(super) client: Option<[Vec<u8>; 2]>,
     /// Sorted by path.
-    authorities: Vec<(PathBuf, Vec<u8>)>,
+    pub(super) authorities: Vec<(PathBuf, Vec<u8>)>,
 }
 
 /// The fields of a certificate that INFO reports.
@@ -198,11 +198,14 @@ fn read_pair(files: &CertificateFiles) -> Result<[Vec<u8>; 2], TlsError> {
     ])
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     given_file::read(path, FILE_BYTES_MAX, WRITER_WAIT)
 }
 
-fn read_authorities(file: &Path, dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, TlsError> {
+pub(super) fn read_authorities(
+    file: &Path,
+    dir: &Path,
+) -> Result<Vec<(PathBuf, Vec<u8>)>, TlsError> {
     let failed =
         |path: &Path, why: String| TlsError::Authorities(format!("{}: {why}", path.display()));
     let mut all = Vec::new();
@@ -479,7 +482,7 @@ impl CertificateFacts {
     }
 }
 
-fn certified_key(
+pub(super) fn certified_key(
     owner: &'static str,
     files: &CertificateFiles,
     [certificate, key]: &[Vec<u8>; 2],
@@ -521,7 +524,7 @@ fn certified_key(
 }
 
 /// All authorities, and the authority that expires first.
-fn authorities(
+pub(super) fn authorities(
     settings: &Settings,
     files: &Files,
     now: i64,

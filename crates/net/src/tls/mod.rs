@@ -33,6 +33,7 @@
 
 mod certificate;
 mod ciphers;
+mod faults;
 mod keys;
 mod link;
 mod materials;
@@ -45,6 +46,7 @@ mod verify;
 use std::path::PathBuf;
 
 pub use certificate::Certificate;
+pub use faults::file_faults;
 pub use link::TlsLink;
 pub use materials::{
     Authentication, CertificateFacts, CertificateFiles, Files, Materials, Settings, Trust,
@@ -124,4 +126,18 @@ pub enum TlsError {
     /// rustls refuses the configuration.
     #[error("Failed to configure TLS: {0}")]
     Other(#[from] rustls::Error),
+}
+
+impl TlsError {
+    /// Whether a file is the cause, which [`file_faults`] finds as well.
+    pub fn is_of_file(&self) -> bool {
+        matches!(
+            self,
+            TlsError::Certificate { .. }
+                | TlsError::Key { .. }
+                | TlsError::Invalid { .. }
+                | TlsError::Authorities(_)
+                | TlsError::InvalidAuthorities(_)
+        )
+    }
 }

@@ -18,7 +18,8 @@ use crate::{cluster, process::listen};
 use russet_base::text::system_text;
 use russet_config::Config;
 
-/// The reasons why a start would fail or could keep nothing.
+/// The reasons why a start would fail or could keep nothing, each after the directive whose value
+/// is at fault, if it is one directive's, and a colon.
 pub fn faults(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     let dir = config.dir.0.path();
@@ -68,9 +69,8 @@ pub fn faults(config: &Config) -> Vec<String> {
             Err(_) => {}
         }
     }
-    if let Err(error) = tls::build(config) {
-        found.push(format!("TLS: {error}"));
-    }
+    let of_tls = tls::faults(config).into_iter();
+    found.extend(of_tls.map(|(directive, error)| format!("{directive}: {error}")));
     found
 }
 

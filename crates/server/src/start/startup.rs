@@ -368,8 +368,8 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
             check.add(Problem::Whole(why));
         }
     }
-    for why in opened::faults(&check.whole) {
-        check.add(Problem::Whole(why));
+    for fault in opened::faults(&check.whole) {
+        check.add(check.problem_of(&fault));
     }
     let whole = &check.whole;
     if let Err(why) = Rules::new(&whole.audit_categories, &whole.audit_users, &commands) {
@@ -385,7 +385,7 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
             check.whole.dialect,
         )
     {
-        check.add(Problem::Whole(error.to_string()));
+        check.add(check.problem_of(&format!("aclfile: {error}")));
     }
     check.report()
 }

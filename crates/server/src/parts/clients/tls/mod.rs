@@ -20,7 +20,9 @@ use self::reload::{ReloadResult, read_again};
 
 use russet_base::clock::Now;
 use russet_config::{Config, TlsAuthClients};
-use russet_net::tls::{Authentication, CertificateFiles, Files, Materials, Settings, TlsError};
+use russet_net::tls::{
+    Authentication, CertificateFiles, Files, Materials, Settings, TlsError, file_faults,
+};
 
 /// See the module.
 #[derive(Default)]
@@ -199,8 +201,22 @@ pub fn load(config: &Config) -> Result<Option<Materials>, TlsSetupError> {
     })
 }
 
+/// All reasons why [`load`] would fail, each with the directive whose file is at fault; `TLS`: it
+/// is no file's fault.
+pub fn faults(config: &Config) -> Vec<(&'static str, TlsError)> {
+    let Err(first) = build(config) else {
+        return Vec::new();
+    };
+    let now = jiff::Timestamp::now().as_second();
+    let mut found = file_faults(&settings(config), now);
+    if found.is_empty() || !first.is_of_file() {
+        found.push(("TLS", first));
+    }
+    found
+}
+
 /// As [`load`], with the reason of a failure.
-pub fn build(config: &Config) -> Result<Option<Materials>, TlsError> {
+fn build(config: &Config) -> Result<Option<Materials>, TlsError> {
     if !is_wanted(config) {
         return Ok(None);
     }
