@@ -679,6 +679,9 @@ fn files_without_their_manifest_are_not_written_over() {
     let incr_bytes = bytes.max().expect("files");
     without.wait_for_log(&format!("1 files, {incr_bytes} bytes. They are not loaded"));
     let mut c = without.connect();
+    let found = c.ask("INFO findings");
+    let wanted = "appendonlydir' has data that the start did not load: 1 files";
+    assert!(found.contains(wanted), "{found}");
     let refused = c.ask("CONFIG SET appendonly yes");
     assert!(refused.contains("Unable to turn on AOF"), "{refused}");
     let copied = copy.join("appendonly.aof.1.incr.aof");

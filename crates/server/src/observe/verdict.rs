@@ -105,6 +105,7 @@ impl Server {
                     found.extend(own.map(|its| shown_by("CLUSTER EXPLAIN", its)));
                 }
                 folder(&self.persist, &self.config, &mut found);
+                found.extend(unloaded(&self.persist));
             }
         }
         memory(&self.memory, &self.config, &mut found);
@@ -263,6 +264,20 @@ fn folder(persist: &Persist, config: &Config, to: &mut Vec<Finding>) {
         let mend = "give the folder to the server's user (chown), or CONFIG SET dir to another";
         to.push(Finding::critical("folder", text, mend));
     }
+}
+
+/// An append only file that the start did not load. While the file is on, it has been replaced.
+fn unloaded(persist: &Persist) -> Option<Finding> {
+    let of = persist.aof.unloaded.as_ref();
+    let of = of.filter(|_| persist.aof.state() == AofState::Off)?;
+    let text = format!(
+        "appendonly is no, and '{}' has data that the start did not load: {} files, {}",
+        of.dir.display(),
+        of.files,
+        human(of.bytes)
+    );
+    let remedy = "to load it: restart with appendonly yes; if the data is not needed: remove it";
+    Some(Finding::warning("append only file", text, remedy))
 }
 
 /// Faults that the doctor's checks of memory judge more mildly.

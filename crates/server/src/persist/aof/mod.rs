@@ -14,7 +14,7 @@ use crate::clients::client::ClientFlags;
 use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::waiting_replies::OverdueReply;
 use crate::parts::migration::exports_slots;
-use crate::parts::persist::aof::{Aof, AofState};
+use crate::parts::persist::aof::{Aof, AofState, UnloadedSet};
 use crate::parts::persist::loading::LoadFailed;
 use crate::persist::loading::AfterLoading;
 use crate::state::Server;
@@ -173,8 +173,8 @@ impl Engine {
     }
 
     /// The append only file is off: logs a warning if a file with data exists, because it is not
-    /// loaded.
-    pub(super) fn warn_of_unused_aof(&self) {
+    /// loaded, and records it for the doctor.
+    pub(super) fn warn_of_unused_aof(&mut self) {
         let config = &self.server.config;
         let names = Aof::names(config);
         if let Some(strays) = names.strays(None) {
@@ -186,6 +186,11 @@ impl Engine {
                 strays.bytes(),
                 config.dbfilename.path().display()
             );
+            self.server.persist.aof.unloaded = Some(UnloadedSet {
+                files: strays.len(),
+                bytes: strays.bytes(),
+                dir: names.dir,
+            });
         }
     }
 

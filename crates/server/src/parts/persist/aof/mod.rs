@@ -75,6 +75,7 @@ pub mod rewrites;
 pub mod scrubs;
 pub mod set;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rewrites::Rewrites;
@@ -145,6 +146,16 @@ pub struct Aof {
     unread: Option<ReplOffset>,
     /// Clients in WAITAOF, with the offset that must be on disk for them.
     awaiting: Vec<(ReplOffset, ClientId)>,
+    /// The set that the start found and did not load, because the file is off.
+    pub(crate) unloaded: Option<UnloadedSet>,
+}
+
+/// An append only file with data that the start did not load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UnloadedSet {
+    pub(crate) dir: PathBuf,
+    pub(crate) files: usize,
+    pub(crate) bytes: u64,
 }
 
 /// The consequences of a write of the file.
