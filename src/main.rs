@@ -76,6 +76,7 @@ fn main() -> ExitCode {
         }
         Startup::Convert(asked) => daemon::convert(&asked, &mut io::stdout()),
         Startup::Cli(words) => client(&words, "russet cli"),
+        Startup::Benchmark(words) => benchmark(&words, "russet benchmark"),
         Startup::Ask(errand, place) => {
             let target = daemon::Target::from(*place);
             let (text, code) = match errand {
@@ -106,10 +107,12 @@ fn called_by(program: &OsStr) -> NameDefaults {
 }
 
 /// Programs of Redis and Valkey for which the image has this one.
-const TOOLS: [&str; 6] = [
+const TOOLS: [&str; 8] = [
+    "redis-benchmark",
     "redis-check-aof",
     "redis-check-rdb",
     "redis-cli",
+    "valkey-benchmark",
     "valkey-check-aof",
     "valkey-check-rdb",
     "valkey-cli",
@@ -126,6 +129,9 @@ fn tool(program: &OsStr, arguments: &mut Vec<OsString>) -> Option<u8> {
     let name = Path::new(program).file_name()?.to_str()?;
     if ["redis-cli", "valkey-cli"].contains(&name) {
         return Some(client(arguments, name));
+    }
+    if ["redis-benchmark", "valkey-benchmark"].contains(&name) {
+        return Some(benchmark(arguments, name));
     }
     let (checks_aof, checks_rdb) = (
         ["redis-check-aof", "valkey-check-aof"].contains(&name),
@@ -155,6 +161,12 @@ fn tool(program: &OsStr, arguments: &mut Vec<OsString>) -> Option<u8> {
 fn client(words: &[OsString], name: &str) -> u8 {
     let version = daemon::version(Dialect::of_program(name));
     russet_cli::run(words, &format!("{name} {version}"))
+}
+
+/// The load generator by one of its names.
+fn benchmark(words: &[OsString], name: &str) -> u8 {
+    let version = daemon::version(Dialect::of_program(name));
+    russet_cli::benchmark(words, &format!("{name} {version}"))
 }
 
 fn check_aof(words: &[OsString]) -> u8 {

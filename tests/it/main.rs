@@ -5,6 +5,7 @@
 //! | `acl` | users, their file, floods of passwords |
 //! | `aof` | the append only file, after crashes and with real servers |
 //! | `backup` | backups, restoring, moving from and to other servers |
+//! | `benchmark` | `russet benchmark` beside redis-benchmark: tests, output, errors |
 //! | `blocking` | clients that block on a key |
 //! | `changes` | the change stream: consumers, restarts, failovers, the example of a mirror |
 //! | `budgets` | budgets per user: delays, refusals, files |
@@ -63,6 +64,7 @@ mod aof;
 mod audit;
 
 mod backup;
+mod benchmark;
 mod blocking;
 mod budgets;
 mod changes;

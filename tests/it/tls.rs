@@ -775,6 +775,27 @@ fn redis_tools_and_the_crate_connect() {
     let common = [
         "-p", &port, "--tls", "--cacert", ca, "--cert", &crt, "--key", &key,
     ];
+    let own = Command::new(crate::support::daemon::russet())
+        .arg("benchmark")
+        .args(common)
+        .args([
+            "-q",
+            "-n",
+            "2000",
+            "-c",
+            "20",
+            "-t",
+            "get,lrange_600",
+            "-P",
+            "16",
+        ])
+        .output()
+        .expect("a load");
+    let said = String::from_utf8_lossy(&own.stdout);
+    assert!(
+        own.status.success() && said.lines().count() == 4,
+        "{said} {own:?}"
+    );
     for (tool, more, wanted) in [
         ("redis-cli", &["GET", "k"][..], "v\n"),
         (

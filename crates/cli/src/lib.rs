@@ -11,10 +11,12 @@
 //!     prompt     a terminal's lines: history, completion, hints, `help`
 //!     modes      --scan, --pipe, --rdb, --latency, --stat, --bigkeys and more
 //!     cluster    --cluster: commands for a whole cluster
+//!     benchmark  `russet benchmark`: a load, and its figures
 //!
 //! The client uses only the server's commands, so it works with Redis and Valkey as well.
 #![warn(missing_docs)]
 
+mod benchmark;
 mod cluster;
 mod docs;
 mod interrupt;
@@ -25,6 +27,8 @@ mod print;
 mod prompt;
 mod session;
 mod words;
+
+pub use benchmark::benchmark;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};

@@ -58,6 +58,8 @@ pub enum Startup {
     Ask(Errand, Box<ServerAddress>),
     /// Be a client, with these arguments of its own.
     Cli(Vec<OsString>),
+    /// Put a load on a server, with the words after `benchmark`.
+    Benchmark(Vec<OsString>),
     /// Print a text and exit.
     Print {
         /// The text, with its line ends.
@@ -142,6 +144,7 @@ pub fn start(
         ProgramRequest::Convert(asked) => return Startup::Convert(asked),
         ProgramRequest::Ask(errand, place) => return place_from_file(errand, *place),
         ProgramRequest::Cli(words) => return Startup::Cli(words),
+        ProgramRequest::Benchmark(words) => return Startup::Benchmark(words),
         ProgramRequest::Text { text, code } => return print(text, code),
     };
     let line = CommandLine::parse(&arguments);

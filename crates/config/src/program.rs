@@ -22,8 +22,9 @@ use super::table::{Config, DIRECTIVES};
 const NAME: &str = "russet";
 const CHECK_CONFIG: &str = "check-config";
 /// In the order of the help.
-pub(super) const SUBCOMMANDS: [&str; 10] = [
+pub(super) const SUBCOMMANDS: [&str; 11] = [
     "cli",
+    "benchmark",
     "ping",
     "doctor",
     "tail",
@@ -88,6 +89,8 @@ pub(super) enum ProgramRequest {
     Ask(Errand, Box<ServerAddress>),
     /// Be a client, with these arguments of its own.
     Cli(Vec<OsString>),
+    /// A load for a server, with the words after `benchmark`.
+    Benchmark(Vec<OsString>),
     /// Print a text and exit with this status.
     Text { text: String, code: i32 },
 }
@@ -265,11 +268,16 @@ impl ServerAddress {
 
 /// Parses the arguments, without the program's name.
 pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> ProgramRequest {
-    // The options are redis-cli's, `-h` among them: none of `clap`'s business.
+    // The options are those of redis-cli and redis-benchmark, `-h` among them: none of `clap`'s
+    // business.
     if let [first, rest @ ..] = arguments
-        && first == "cli"
+        && (first == "cli" || first == "benchmark")
     {
-        return ProgramRequest::Cli(rest.to_vec());
+        return if first == "cli" {
+            ProgramRequest::Cli(rest.to_vec())
+        } else {
+            ProgramRequest::Benchmark(rest.to_vec())
+        };
     }
     let matches = match command().try_get_matches_from(words(arguments)) {
         Ok(matches) => matches,
@@ -399,6 +407,19 @@ fn command() -> Command {
                 .arg(
                     Arg::new(ARGUMENTS)
                         .help("redis-cli's options, then a command; --help lists them")
+                        .num_args(0..)
+                        .trailing_var_arg(true)
+                        .allow_hyphen_values(true)
+                        .value_parser(value_parser!(OsString)),
+                ),
+        )
+        .subcommand(
+            Command::new("benchmark")
+                .about("Measure how many requests a server answers, and how soon")
+                .disable_help_flag(true)
+                .arg(
+                    Arg::new(ARGUMENTS)
+                        .help("redis-benchmark's options, then a command; --help lists them")
                         .num_args(0..)
                         .trailing_var_arg(true)
                         .allow_hyphen_values(true)

@@ -8,11 +8,13 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
@@ -29,6 +31,14 @@ enum Socket {
 }
 
 impl Socket {
+    fn fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(s) => s.as_fd(),
+            Socket::Tls(s) => s.sock.as_fd(),
+            Socket::Unix(s) => s.as_fd(),
+        }
+    }
+
     fn limit_writes(&self, limit: Duration) -> io::Result<()> {
         match self {
             Socket::Tcp(s) => s.set_write_timeout(Some(limit)),
@@ -69,6 +79,17 @@ impl Socket {
 #[derive(Debug)]
 pub struct DialledStream {
     stream: Socket,
+    /// The limit of writes that the socket has; `None`: the system's.
+    write_limit: Option<Duration>,
+}
+
+impl From<Socket> for DialledStream {
+    fn from(stream: Socket) -> DialledStream {
+        DialledStream {
+            stream,
+            write_limit: None,
+        }
+    }
 }
 
 /// The time limit has passed.
@@ -147,7 +168,7 @@ impl DialledStream {
                         None => Socket::Tcp(stream),
                         Some(config) => agree(stream, name, config, end)?,
                     };
-                    return Ok(DialledStream { stream });
+                    return Ok(stream.into());
                 }
                 Err(error) => failed = error,
             }
@@ -157,9 +178,7 @@ impl DialledStream {
 
     /// Connects to a Unix socket.
     pub fn connect_unix(path: &Path) -> io::Result<DialledStream> {
-        Ok(DialledStream {
-            stream: Socket::Unix(UnixStream::connect(path)?),
-        })
+        Ok(Socket::Unix(UnixStream::connect(path)?).into())
     }
 
     /// The same connection for another thread, so that one sends while the other reads; `None`
@@ -170,23 +189,73 @@ impl DialledStream {
             Socket::Unix(s) => Socket::Unix(s.try_clone()?),
             Socket::Tls(_) => return Ok(None),
         };
-        Ok(Some(DialledStream { stream }))
+        Ok(Some(stream.into()))
+    }
+
+    /// Which of the streams have bytes, or have ended; waits up to `limit` for the first.
+    /// O(streams).
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses to wait; a signal that interrupts it is no error.
+    pub fn await_readable(
+        streams: &mut [&mut DialledStream],
+        limit: Duration,
+    ) -> io::Result<Vec<bool>> {
+        // Bytes that TLS has deciphered already are the kernel's no more.
+        let unread: Vec<bool> = streams.iter_mut().map(|its| its.has_unread()).collect();
+        let limit = if unread.contains(&true) {
+            Duration::ZERO
+        } else {
+            limit
+        };
+        let timeout = Timespec::try_from(limit).map_err(io::Error::other)?;
+        let mut asked: Vec<PollFd<'_>> = streams
+            .iter()
+            .map(|its| PollFd::from_borrowed_fd(its.stream.fd(), PollFlags::IN))
+            .collect();
+        match poll(&mut asked, Some(&timeout)) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => asked.clear(),
+            Err(error) => return Err(error.into()),
+        }
+        let mut ready = unread;
+        for (is_ready, fd) in ready.iter_mut().zip(&asked) {
+            *is_ready |= !fd.revents().is_empty();
+        }
+        Ok(ready)
+    }
+
+    /// Whether TLS has deciphered bytes that have not been read.
+    fn has_unread(&mut self) -> bool {
+        match &mut self.stream {
+            // A fault of the bytes is the next read's to report.
+            Socket::Tls(s) => s
+                .conn
+                .process_new_packets()
+                .map_or(true, |state| state.plaintext_bytes_to_read() > 0),
+            Socket::Tcp(_) | Socket::Unix(_) => false,
+        }
     }
 
     /// Sends all of `bytes`; each part of it within `limit`.
     pub fn send(&mut self, bytes: &[u8], limit: Duration) -> io::Result<()> {
-        self.stream.limit_writes(limit)?;
+        if self.write_limit != Some(limit) {
+            self.stream.limit_writes(limit)?;
+            self.write_limit = Some(limit);
+        }
         for part in bytes.chunks(WRITE_BYTES) {
             self.stream.write_all(part).map_err(name_timeout)?;
         }
         Ok(())
     }
 
-    /// Appends the arrived bytes to `into`, at least 1; waits for it until `end`.
-    pub fn read_into(&mut self, into: &mut Vec<u8>, end: Instant) -> io::Result<()> {
+    /// As [`DialledStream::read_into`], for a stream that [`DialledStream::await_readable`] has
+    /// found: it saves the system call that sets a limit. Under TLS it may wait for the rest of a
+    /// record.
+    pub fn read_ready(&mut self, into: &mut Vec<u8>) -> io::Result<()> {
         let mut bytes = [0; READ_BYTES];
         loop {
-            self.stream.limit_reads(left(end)?)?;
             match self.stream.read(&mut bytes) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
                 Ok(n) => {
@@ -197,5 +266,11 @@ impl DialledStream {
                 Err(error) => return Err(name_timeout(error)),
             }
         }
+    }
+
+    /// Appends the arrived bytes to `into`, at least 1; waits for it until `end`.
+    pub fn read_into(&mut self, into: &mut Vec<u8>, end: Instant) -> io::Result<()> {
+        self.stream.limit_reads(left(end)?)?;
+        self.read_ready(into)
     }
 }

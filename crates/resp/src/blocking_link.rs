@@ -61,6 +61,24 @@ impl BlockingLink {
         self.dialled.twin()
     }
 
+    /// Reads once from a connection that is readable, and passes each complete reply to `take`.
+    /// Invalid bytes are an error of kind `InvalidData`; after it the link is unusable.
+    pub fn read_replies(&mut self, mut take: impl FnMut(ReplyValue)) -> io::Result<()> {
+        self.dialled.read_ready(&mut self.unread)?;
+        let mut rest = &self.unread[..];
+        while let Some(value) = self.parser.push(&mut rest).map_err(invalid)? {
+            take(value);
+        }
+        let taken = self.unread.len() - rest.len();
+        self.unread.drain(..taken);
+        Ok(())
+    }
+
+    /// The connection itself.
+    pub fn stream(&mut self) -> &mut DialledStream {
+        &mut self.dialled
+    }
+
     /// The bytes received after the last reply, without waiting.
     pub fn unread(&mut self) -> &mut Vec<u8> {
         &mut self.unread
