@@ -70,7 +70,7 @@ impl Sentinel {
         let folder = new_folder();
         let port = free_port();
         let head = format!(
-            "port {port}\nbind 127.0.0.1\ndir {}\nprotected-mode no\n",
+            "port {port}\nbind 127.0.0.1\ndir \"{}\"\nprotected-mode no\n",
             folder.path().display()
         );
         fs::write(file_in(folder.path()), format!("{head}{lines}")).expect("a file");

@@ -143,7 +143,7 @@ fn any_users_folder() -> (tempfile::TempDir, PathBuf) {
     let folder = new_folder();
     let file = file_in(folder.path());
     let dir = folder.path().display();
-    let lines = format!("port {}\nbind 127.0.0.1\ndir {dir}\n", free_port());
+    let lines = format!("port {}\nbind 127.0.0.1\ndir \"{dir}\"\n", free_port());
     fs::write(&file, format!("{lines}sentinel monitor m 127.0.0.1 1 1\n")).expect("a file");
     fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).expect("ours");
     fs::set_permissions(&file, Permissions::from_mode(0o666)).expect("ours");
