@@ -107,7 +107,7 @@ const JSON: Module = Module {
     path: "",
     options: "handle-io-errors",
     file: "rejson.so",
-    arguments: &[],
+    arguments: &[("AUTO_CREATE_DEEP_PATHS", "json-auto-create-deep-paths")],
 };
 
 const SKETCHES: Module = Module {

@@ -22,5 +22,8 @@ pub use document::{
     CborError, ChangeAt, Composer, DEPTH_MAX, Document, Format, Fpha, ParseError, Pay, Value,
     number_of, print_number,
 };
-pub use path::{Budget, ComputedValue, EvalError, Key, Path, PathCache, PathError, PathResult};
+pub use path::{
+    Budget, ComputedValue, EvalError, Key, MissingMembers, Path, PathCache, PathError, PathResult,
+    Target,
+};
 pub use view::{Kind, Location, Number, View};

@@ -5,6 +5,7 @@
 
 use super::assignment::{check_growth, pay_for_copies};
 use super::count;
+use super::creation::MissingPlaces;
 use super::editing::{Change, Edit, edit_there, pay_from};
 use super::parsing::Values;
 use super::printing::Means;
@@ -15,7 +16,7 @@ use super::row::{
 use russet_base::numbers::number::parse_i64;
 use russet_base::text::Printable;
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Format, Kind, Location, Path, Value, View};
+use russet_json::{Budget, Document, Format, Kind, Location, Path, Value, View};
 use russet_resp::{Args, Reply};
 use russet_server::{Call, CommandResult, Spec};
 use russet_types::Json;
@@ -61,12 +62,18 @@ fn append(
 ) -> Result<Change, CommandError> {
     let values = values_of(&edit, 3)?;
     let text = path_at(edit.args, 2)?;
-    let (path, arrays) = Arrays::find(json, means, text)?;
+    let path = compiled(means.paths, text)?;
+    let (arrays, missing) = Arrays::reach(&path, json, means, edit.makes)?;
     for value in &*values {
         check_growth(json, value, arrays.places(), 1, edit.max)?;
         arrays.pay(value, means)?;
     }
-    let lengths = arrays.each(json, means, |document, location, len| {
+    let seeds = Seeds {
+        missing: &missing,
+        values: &values,
+        max: edit.max,
+    };
+    let lengths = arrays.each_or_made(json, means, &seeds, |document, location, len| {
         document.insert_elements(location, len, &values);
         len + values.len()
     })?;
@@ -117,7 +124,9 @@ fn insert(
 ) -> Result<Change, CommandError> {
     let values = values_of(&edit, 4)?;
     let index = parse_i64(edit.args.at(3)).ok_or(BAD_INTEGER)?;
-    let (path, arrays) = Arrays::find(json, means, path_at(edit.args, 2)?)?;
+    let path = compiled(means.paths, path_at(edit.args, 2)?)?;
+    // No place but the first is in an array that is not there yet.
+    let (arrays, missing) = Arrays::reach(&path, json, means, edit.makes && index == 0)?;
     for value in &*values {
         check_growth(json, value, arrays.places(), 1, edit.max)?;
         arrays.pay(value, means)?;
@@ -133,7 +142,12 @@ fn insert(
     if arrays.lengths().any(|len| place(len).is_none()) {
         return Err(OUT_OF_BOUNDS);
     }
-    let lengths = arrays.each(json, means, |document, location, len| {
+    let seeds = Seeds {
+        missing: &missing,
+        values: &values,
+        max: edit.max,
+    };
+    let lengths = arrays.each_or_made(json, means, &seeds, |document, location, len| {
         document.insert_elements(location, place(len).unwrap_or(len), &values);
         len + values.len()
     })?;
@@ -340,6 +354,14 @@ fn values_of<'e>(edit: &Edit<'e>, from: usize) -> Result<Cow<'e, [Document]>, Co
     values.collect::<Result<Vec<_>, _>>().map(Cow::Owned)
 }
 
+/// Arrays to make, and their elements.
+struct Seeds<'s> {
+    missing: &'s MissingPlaces<'s>,
+    values: &'s [Document],
+    /// Bytes that the document may have.
+    max: u64,
+}
+
 /// The matches of a path, with the length of each match that is an array.
 struct Arrays {
     found: Vec<(Location, Option<usize>)>,
@@ -353,13 +375,32 @@ impl Arrays {
         text: &str,
     ) -> Result<(Arc<Path>, Arrays), CommandError> {
         let path = compiled(means.paths, text)?;
-        let found = path.find(json.root(), means.budget).map_err(plain)?;
-        let with_length = |(location, value): (Location, Value<'_>)| {
+        let (arrays, _) = Arrays::reach(&path, json, means, false)?;
+        Ok((path, arrays))
+    }
+
+    /// Finds the matches of a path, and the members that it lacks if these are to be made.
+    fn reach<'p>(
+        path: &'p Path,
+        json: &Json,
+        means: &Means<'_>,
+        makes: bool,
+    ) -> Result<(Arrays, MissingPlaces<'p>), CommandError> {
+        let mut found = Vec::new();
+        let mut take = |location: Location, value: Value<'_>| {
             let len = matches!(value.kind(), Kind::Array).then(|| value.len());
-            (location, len)
+            found.push((location, len));
         };
-        let found = found.into_iter().map(with_length).collect();
-        Ok((path, Arrays { found }))
+        let missing = if makes {
+            MissingPlaces::reach(path, json, means.budget, take)?
+        } else {
+            path.each_found(json.root(), means.budget, |location, value| {
+                take(location.clone(), value);
+            })
+            .map_err(plain)?;
+            MissingPlaces::default()
+        };
+        Ok((Arrays { found }, missing))
     }
 
     fn lengths(&self) -> impl Iterator<Item = usize> {
@@ -383,6 +424,37 @@ impl Arrays {
         &self,
         json: &mut Json,
         means: &Means<'_>,
+        change: impl FnMut(&mut Document, &[u32], usize) -> R,
+    ) -> Result<Vec<Option<R>>, CommandError> {
+        self.each_within(json, means.budget, change)
+    }
+
+    /// As [`Arrays::each`], for lengths; missing arrays are made first.
+    fn each_or_made(
+        &self,
+        json: &mut Json,
+        means: &Means<'_>,
+        seeds: &Seeds<'_>,
+        change: impl FnMut(&mut Document, &[u32], usize) -> usize,
+    ) -> Result<Vec<Option<usize>>, CommandError> {
+        if seeds.missing.is_empty() {
+            return self.each(json, means, change);
+        }
+        let mut seed = Document::parse(b"[]").expect("it is JSON");
+        seed.insert_elements(&[], 0, seeds.values);
+        let (edits, budget) = (self.places().count(), means.budget);
+        seeds.missing.check(json, &seed, edits, seeds.max, budget)?;
+        seeds.missing.make(json, &seed);
+        let lengths = self.each_within(json, &Budget::unlimited(), change)?;
+        Ok(seeds
+            .missing
+            .with_results(lengths, &Some(seeds.values.len())))
+    }
+
+    fn each_within<R>(
+        &self,
+        json: &mut Json,
+        budget: &Budget,
         mut change: impl FnMut(&mut Document, &[u32], usize) -> R,
     ) -> Result<Vec<Option<R>>, CommandError> {
         if let [(location, len)] = &self.found[..] {
@@ -398,7 +470,7 @@ impl Arrays {
             let len = at(document, location).len();
             results[numbers[place]] = Some(change(document, location, len));
         };
-        json.edit_each(&places, &pay_from(means.budget), &mut change_at)?;
+        json.edit_each(&places, &pay_from(budget), &mut change_at)?;
         Ok(results)
     }
 }

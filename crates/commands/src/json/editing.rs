@@ -46,6 +46,8 @@ pub(super) struct Edit<'e> {
     pub max: u64,
     /// Integers wrap around instead of an error.
     pub wraps: bool,
+    /// Missing members are made (`creation`).
+    pub makes: bool,
     /// The values of the command's texts, if they are parsed.
     pub values: Option<&'e [Document]>,
 }
@@ -97,11 +99,13 @@ pub(super) fn edit(
     };
     let (budget, may_leave) = budget(call, bytes, copies);
     let wraps = call.was_taken_before() || call.server.config.json_integers_wrap;
+    let makes = call.server.config.json_auto_create_deep_paths;
     let (args, max) = (call.args, call.string_max());
     let edit = Edit {
         args,
         max,
         wraps,
+        makes,
         values,
     };
     let Some(mut json) = write(&mut call.db, key)? else {
@@ -117,7 +121,7 @@ pub(super) fn edit(
         call.reply.truncate(mark);
         let document = share(&json);
         drop(json);
-        leave(call, document, copies, (max, wraps, apply));
+        leave(call, document, copies, (max, wraps, makes, apply));
         return Ok(true);
     }
     drop(json);
@@ -130,13 +134,14 @@ fn leave(
     call: &mut Call<'_>,
     document: Document,
     copies: u32,
-    (max, wraps, apply): (u64, bool, Apply),
+    (max, wraps, makes, apply): (u64, bool, bool, Apply),
 ) {
     let copied = EditTask {
         args: call.args.to_shared(),
         is_resp3: call.reply.resp3(),
         max,
         wraps,
+        makes,
         apply,
         copies,
         before: document,
@@ -152,6 +157,7 @@ struct EditTask {
     is_resp3: bool,
     max: u64,
     wraps: bool,
+    makes: bool,
     apply: Apply,
     /// Copies that were made before.
     copies: u32,
@@ -182,6 +188,7 @@ impl Task for EditTask {
             args: self.args.args(),
             max: self.max,
             wraps: self.wraps,
+            makes: self.makes,
             values: None,
         };
         let mut after = Json::from(self.before.clone());

@@ -7,12 +7,13 @@
 //! Cost: O(members of the patch) for each match, and the values that the path visits.
 
 use super::assignment::{
-    Condition, NEW_AT_ROOT, Outcome, Rule, check_growth, make_at, outermost, pay_for_copies,
+    Condition, Outcome, Rule, check_growth, make_at, nothing_made, outermost, pay_for_copies,
 };
 use super::count;
+use super::creation::{MissingPlaces, new_document};
 use super::editing::pay_from;
 use super::parsing::{self, Edit, ParsedValue};
-use super::row::{GROWS, OTHER_TYPE, WRITING, WRITTEN_KEY, at, is_root, path_at, plain, utf8};
+use super::row::{GROWS, OTHER_TYPE, WRITING, WRITTEN_KEY, at, path_at, plain, utf8};
 use super::set::check_format;
 use russet_command::{Arity, CommandError};
 use russet_json::{Budget, Document, Kind, Location, Path, Value, View};
@@ -37,10 +38,7 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (key, text) = (args.at(1), path_at(args, 2)?);
     check_options(args).or_else(|error| utf8(args.at(3)).and(Err(error)))?;
-    let rule = Rule {
-        condition: Condition::Always,
-        max: call.string_max(),
-    };
+    let rule = Rule::of(call, Condition::Always);
     let edit = Edit {
         apply: merge_into,
         rule,
@@ -55,9 +53,7 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
         ParsedValue::Outcome(outcome) => outcome,
         ParsedValue::Value(value) if is_new => {
             let value = value.map_err(plain)?;
-            if !is_root(&mut call.server.json_paths, text) {
-                return Err(NEW_AT_ROOT);
-            }
+            let value = new_document(&mut call.server.json_paths, text, value, rule.makes)?;
             place.put(Json::from(value));
             Outcome::Set
         }
@@ -90,8 +86,21 @@ fn merge_into(
     rule: Rule,
     budget: &Budget,
 ) -> Result<Outcome, CommandError> {
-    let mut found = path.locations(json.root(), budget).map_err(plain)?;
-    if found.is_empty() {
+    let mut missing = MissingPlaces::default();
+    let mut found = if rule.makes {
+        let mut found = Vec::new();
+        let take = |location: Location, _: Value<'_>| found.push(location);
+        missing = MissingPlaces::reach(path, json, budget, take)?;
+        found.sort_unstable_by(|left, right| right.cmp(left));
+        found.dedup();
+        found
+    } else {
+        path.locations(json.root(), budget).map_err(plain)?
+    };
+    if rule.makes && found.is_empty() && missing.is_empty() {
+        return nothing_made(path);
+    }
+    if found.is_empty() && missing.is_empty() {
         let is_made = make_at(json, path, patch)?;
         return Ok(if is_made {
             Outcome::Set
@@ -103,12 +112,23 @@ fn merge_into(
     let places: Vec<&[u32]> = if matches!(patch.root().kind(), Kind::Object) {
         found.iter().map(|location| &**location).collect()
     } else {
-        outermost(&mut found).collect()
+        let places: Vec<&[u32]> = outermost(&mut found).collect();
+        missing.discard_within(&places);
+        places
     };
     pay_for_copies(&patch, places.len(), budget)?;
+    let mut is_paid = false;
+    if !missing.is_empty() {
+        missing.check(json, &patch, places.len(), rule.max, budget)?;
+        // A patch may remove members, and so move others: the new members are made before.
+        missing.make(json, &patch);
+        is_paid = true;
+    }
     let mut merge = |_: usize, document: &mut Document, place: &[u32]| {
         merge_at(document, &Location::from_slice(place), patch.root());
     };
+    let unlimited = Budget::unlimited();
+    let budget = if is_paid { &unlimited } else { budget };
     json.edit_each(&places, &pay_from(budget), &mut merge)?;
     Ok(Outcome::Set)
 }

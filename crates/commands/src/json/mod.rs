@@ -23,6 +23,7 @@
 mod array;
 mod assignment;
 mod count;
+mod creation;
 mod debug;
 mod editing;
 mod get;

@@ -14,10 +14,11 @@
 
 use super::assignment::{Condition, NEW_AT_ROOT, Outcome, Rule, check_makes, set_at};
 use super::count;
+use super::creation::{can_make_key, new_document};
 use super::editing::COPIES_MAX;
 use super::parsing::LONG;
 use super::printing::{PATHS, PATHS_BYTES, share};
-use super::row::{GROWS, OTHER_TYPE, WRITING, compiled, is_root, path_at, plain};
+use super::row::{GROWS, OTHER_TYPE, WRITING, compiled, path_at, plain};
 use super::set::SET;
 use russet_command::{Access, Arity, CommandError, KeySpec};
 use russet_json::{Budget, Document, EvalError, PathCache};
@@ -49,10 +50,7 @@ fn mset(call: &mut Call<'_>) -> CommandResult {
     if call.args.len() % 3 != 1 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let rule = Rule {
-        condition: Condition::Always,
-        max: call.string_max(),
-    };
+    let rule = Rule::of(call, Condition::Always);
     let mut copies = 0;
     if call.is_retry()
         && let Some(done) = call.server.searches.take_done::<Setting>()
@@ -111,7 +109,11 @@ fn check(call: &mut Call<'_>, at: usize) -> Result<bool, CommandError> {
     let text = path_at(call.args, at + 1)?;
     if is_there {
         compiled(&mut call.server.json_paths, text)?;
-    } else if !is_root(&mut call.server.json_paths, text) {
+    } else if !can_make_key(
+        &mut call.server.json_paths,
+        text,
+        call.server.config.json_auto_create_deep_paths,
+    ) {
         return Err(NEW_AT_ROOT);
     }
     Ok(is_there)
@@ -125,7 +127,8 @@ fn judge(call: &mut Call<'_>, budget: &Budget) -> Result<Vec<Document>, CommandE
         if check(call, at)? {
             let path = compiled(&mut call.server.json_paths, path_at(args, at + 1)?)?;
             if let Ok(Some(json)) = call.db.read::<Json>(args.at(at)) {
-                check_makes(&json, &path, budget)?;
+                let makes = call.server.config.json_auto_create_deep_paths;
+                check_makes(&json, &path, makes, budget)?;
             }
         }
         values.push(Document::parse(args.at(at + 2)).map_err(plain)?);
@@ -145,8 +148,14 @@ fn set_all(call: &mut Call<'_>, values: Vec<Document>, rule: Rule) -> CommandRes
             let mut json = place.open::<Json>();
             set_at(&mut json, &path, value, rule, &budget).unwrap_or(Outcome::Nothing)
         } else {
-            place.put(Json::from(value));
-            Outcome::Set
+            let text = path_at(args, at + 1)?;
+            match new_document(&mut call.server.json_paths, text, value, rule.makes) {
+                Ok(value) => {
+                    place.put(Json::from(value));
+                    Outcome::Set
+                }
+                Err(_) => Outcome::Nothing,
+            }
         };
         let is_set = !matches!(outcome, Outcome::Nothing);
         if let Outcome::Replaced(old) = outcome {
@@ -250,7 +259,7 @@ impl Setting {
         for (document, at) in self.documents.iter().zip(triplets(args)) {
             if let (_, Some(document)) = &self.before[*document] {
                 let path = compiled(paths, path_at(args, at + 1)?)?;
-                check_makes(document, &path, &budget)?;
+                check_makes(document, &path, self.rule.makes, &budget)?;
             }
             values.push(Document::parse(args.at(at + 2)).map_err(plain)?);
         }
@@ -262,8 +271,10 @@ impl Setting {
         let mut are_set = Vec::with_capacity(values.len());
         for ((document, at), value) in self.documents.iter().zip(triplets(args)).zip(values) {
             let Some(json) = &mut after[*document] else {
-                after[*document] = Some(Json::from(value));
-                are_set.push(true);
+                let text = path_at(args, at + 1)?;
+                let value = new_document(paths, text, value, self.rule.makes).ok();
+                are_set.push(value.is_some());
+                after[*document] = value.map(Json::from);
                 continue;
             };
             let path = compiled(paths, path_at(args, at + 1)?)?;

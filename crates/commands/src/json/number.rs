@@ -7,6 +7,7 @@
 //! Cost: O(values that the path visits).
 
 use super::count;
+use super::creation::MissingPlaces;
 use super::editing::{Apply, Change, Edit, edit_there, pay_from};
 use super::printing::Means;
 use super::reply::{last, write_number};
@@ -125,33 +126,37 @@ fn change(call: &mut Call<'_>, event: &'static str, apply: Apply) -> CommandResu
 fn apply(
     operation: Operation,
     json: &mut Json,
-    Edit { args, wraps, .. }: Edit<'_>,
+    edit: Edit<'_>,
     means: &mut Means<'_>,
     reply: &mut Reply,
 ) -> Result<Change, CommandError> {
+    let args = edit.args;
     let by = utf8(args.at(3))?;
     let path = compiled(means.paths, path_at(args, 2)?)?;
     let mut found: SmallVec<[(Location, Option<Number>); 1]> = SmallVec::new();
-    let take = |location: &Location, value: Value<'_>| {
+    let mut take = |location: Location, value: Value<'_>| {
         let number = match value.kind() {
             Kind::Number(number) => Some(number),
             _ => None,
         };
-        found.push((location.clone(), number));
+        found.push((location, number));
     };
-    path.each_found(json.root(), means.budget, take)
+    let missing = if edit.makes && matches!(operation, Operation::Add) {
+        MissingPlaces::reach(&path, json, means.budget, take)?
+    } else {
+        path.each_found(json.root(), means.budget, |location, value| {
+            take(location.clone(), value);
+        })
         .map_err(plain)?;
+        MissingPlaces::default()
+    };
     // Without a number to change, Redis does not look at the argument.
     let by = if found.iter().any(|(_, number)| number.is_some()) {
-        match number_of(by.as_bytes()) {
-            Some(number) => number,
-            None => match Document::parse(by.as_bytes()).map_err(coded)?.root().kind() {
-                Kind::Number(number) => number,
-                _ => return Err(NO_NUMBER),
-            },
-        }
-    } else {
+        operand(by)?
+    } else if missing.is_empty() {
         Number::Signed(0)
+    } else {
+        operand(by).map_err(|_| NO_NUMBER)?
     };
     let mut results: SmallVec<[Option<Number>; 1]> = SmallVec::new();
     let mut latest = HashMap::new();
@@ -159,7 +164,7 @@ fn apply(
         // A repeated match continues from the result of the match before.
         let old = latest.get(location).copied().or(*number);
         let new = old
-            .map(|number| operation.of(number, by, wraps))
+            .map(|number| operation.of(number, by, edit.wraps))
             .transpose()?;
         if let Some(new) = new.filter(|_| !path.is_static()) {
             latest.insert(location, new);
@@ -173,13 +178,30 @@ fn apply(
     let mut set = |at: usize, document: &mut Document, place: &[u32]| {
         document.set_number(place, new[at]);
     };
+    let made = Document::number(by);
+    missing.check(json, &made, places.len(), edit.max, means.budget)?;
     json.edit_each(&places, &pay_from(means.budget), &mut set)?;
+    missing.make(json, &made);
+    if !missing.is_empty() {
+        results = missing.with_results(results.into_vec(), &Some(by)).into();
+    }
     write_results(&path, &results, reply)?;
     Ok(if results.iter().any(Option::is_some) {
         Change::Changed
     } else {
         Change::Nothing
     })
+}
+
+/// The number that an argument is.
+fn operand(by: &str) -> Result<Number, CommandError> {
+    if let Some(number) = number_of(by.as_bytes()) {
+        return Ok(number);
+    }
+    match Document::parse(by.as_bytes()).map_err(coded)?.root().kind() {
+        Kind::Number(number) => Ok(number),
+        _ => Err(NO_NUMBER),
+    }
 }
 
 fn write_results(path: &Path, results: &[Option<Number>], reply: &mut Reply) -> CommandResult {

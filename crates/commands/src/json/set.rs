@@ -1,19 +1,18 @@
 //! SET.
 //!
-//! SET makes a key only at the root. The key keeps its expiry, also at the root, unless an option
-//! changes it.
+//! SET makes a key only at the root, unless `json-auto-create-deep-paths` is set. The key keeps its
+//! expiry, also at the root, unless an option changes it.
 //!
 //! Effects: SET with a time becomes SET without the time, then PEXPIREAT, because servers with the
 //! module know no times in JSON.SET.
 //!
 //! Cost: the cost of an `assignment`.
 
-use super::assignment::{Condition, NEW_AT_ROOT, Outcome, Rule, set_at};
+use super::assignment::{Condition, Outcome, Rule, set_at};
 use super::count;
+use super::creation::new_document;
 use super::parsing::{self, Edit, ParsedValue};
-use super::row::{
-    GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, is_root, path_at, plain, utf8,
-};
+use super::row::{GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, path_at, plain, utf8};
 use crate::arguments::expiry::{ExpireArg, KEEPTTL};
 use russet_command::{Arity, CommandError};
 use russet_json::Fpha;
@@ -126,10 +125,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         Some(arg) => Some(arg.unix_ms(call.db.now_ms(), call.name)?),
         None => None,
     };
-    let rule = Rule {
-        condition: options.condition,
-        max: call.string_max(),
-    };
+    let rule = Rule::of(call, options.condition);
     let edit = Edit {
         apply: set_at,
         rule,
@@ -147,9 +143,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     let outcome = if is_new && options.condition == Condition::IfThere {
         Outcome::Nothing
     } else if is_new {
-        if !is_root(&mut call.server.json_paths, text) {
-            return Err(NEW_AT_ROOT);
-        }
+        let value = new_document(&mut call.server.json_paths, text, value, rule.makes)?;
         place.put(Json::from(value));
         Outcome::Set
     } else {

@@ -4,6 +4,7 @@
 
 use super::assignment::pay_for_copies;
 use super::count;
+use super::creation::MissingPlaces;
 use super::editing::{Change, Edit, edit_there, pay_from};
 use super::printing::Means;
 use super::reply::{last, reply_lengths};
@@ -45,15 +46,30 @@ fn append_args(args: Args<'_>) -> Result<(&str, &str), CommandError> {
 
 fn append(
     json: &mut Json,
-    Edit { args, max, .. }: Edit<'_>,
+    Edit {
+        args, max, makes, ..
+    }: Edit<'_>,
     means: &mut Means<'_>,
     reply: &mut Reply,
 ) -> Result<Change, CommandError> {
     let (text, given) = append_args(args)?;
     let path = compiled(means.paths, text)?;
-    let (found, texts) = found_of(json, &path, means, |value| value.text().is_some())?;
+    let is_text = |value: Value<'_>| value.text().is_some();
+    let (found, texts, missing) = if makes {
+        let (mut found, mut texts) = (Vec::new(), Vec::new());
+        let missing = MissingPlaces::reach(&path, json, means.budget, |location, value| {
+            if is_text(value) {
+                texts.push(found.len());
+            }
+            found.push(location);
+        })?;
+        (found, texts, missing)
+    } else {
+        let (found, texts) = found_of(json, &path, means, is_text)?;
+        (found, texts, MissingPlaces::default())
+    };
     // Without a string to append to, Redis does not look at the value.
-    let value = if texts.is_empty() {
+    let value = if texts.is_empty() && missing.is_empty() {
         Document::text("")
     } else {
         Document::parse(given.as_bytes()).map_err(coded)?
@@ -67,6 +83,7 @@ fn append(
         return Err(CommandError::StringTooLong);
     }
     pay_for_copies(&value, grown, means.budget)?;
+    missing.check(json, &value, grown, max, means.budget)?;
     let mut lengths = vec![None; found.len()];
     let places: Vec<&[u32]> = texts.iter().map(|number| &*found[*number]).collect();
     let mut append = |place: usize, document: &mut Document, location: &[u32]| {
@@ -74,12 +91,16 @@ fn append(
         lengths[texts[place]] = at(document, location).text().map(str::len);
     };
     json.edit_each(&places, &pay_from(means.budget), &mut append)?;
+    missing.make(json, &value);
+    let lengths = missing.with_results(lengths, &Some(more.len()));
+    let is_changed = lengths.iter().any(Option::is_some);
     reply_lengths(reply, &path, lengths, || {
         missing_or_not(path.text(), "not a string")
     })?;
-    Ok(match grown {
-        0 => Change::Nothing,
-        _ => Change::Changed,
+    Ok(if is_changed {
+        Change::Changed
+    } else {
+        Change::Nothing
     })
 }
 

@@ -190,6 +190,7 @@ fn visit<'a, V: View<'a>>(
         memo: Memo::default(),
         trail: (),
         visitor: &mut visitor,
+        missing: None,
     };
     match walk.run(&query.steps, start) {
         Ok(()) | Err(Stop::Enough) => Ok(()),

@@ -31,6 +31,7 @@ mod filter;
 mod functions;
 mod parse;
 mod pattern;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -43,12 +44,13 @@ use budget::TEXT_BYTES_MAX;
 use filter::{Memo, Scope};
 use parse::ParsedPath;
 use value::{Item, Value};
-use walk::{Stop, Trail, Visitor, Walk, follow};
+use walk::{MissingVisitor, Stop, Trail, Visitor, Walk, follow};
 
 pub use budget::Budget;
 pub use cache::PathCache;
 pub use computed::ComputedValue;
 pub use error::{EvalError, PathError};
+pub use targets::{MissingMembers, Target};
 
 use crate::view::{Location, View};
 
@@ -328,6 +330,18 @@ impl Path {
         trail: T,
         visitor: &mut Visitor<'_, T, V>,
     ) -> Result<(), EvalError> {
+        self.walk_all(root, budget, trail, visitor, None)
+    }
+
+    /// As [`Path::walk`]; `missing` takes the members that could be made.
+    fn walk_all<'a, V: View<'a>, T: Trail>(
+        &self,
+        root: V,
+        budget: &Budget,
+        trail: T,
+        visitor: &mut Visitor<'_, T, V>,
+        missing: Option<&MissingVisitor<'_, T>>,
+    ) -> Result<(), EvalError> {
         let (Body::Static(steps) | Body::Selection(steps)) = &self.body else {
             return Err(EvalError::Projection);
         };
@@ -337,6 +351,7 @@ impl Path {
             memo: Memo::default(),
             trail,
             visitor,
+            missing,
         })
         .run(steps, root)
         {

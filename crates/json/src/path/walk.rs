@@ -16,6 +16,7 @@ use super::ast::{Slice, Step, clamp_index};
 use super::budget::{Budget, RESULT_VISITS};
 use super::error::EvalError;
 use super::filter::{self, Memo, Scope};
+use super::targets::can_be_made;
 use crate::view::{Kind, Location, View};
 
 /// Why a walk ends early.
@@ -76,6 +77,9 @@ impl Trail for Location {
 /// Takes a match; `Err(Stop::Enough)` ends the walk.
 pub(super) type Visitor<'v, T, V> = dyn FnMut(&T, V) -> Result<(), Stop> + 'v;
 
+/// Takes the location of an object that lacks a member, and the number of steps that are left.
+pub(super) type MissingVisitor<'v, T> = dyn Fn(&T, usize) + 'v;
+
 /// Follows static steps; `None` if any of them leads nowhere, or is not static.
 pub(super) fn follow<'a, V: View<'a>>(
     steps: &[Step],
@@ -130,6 +134,8 @@ pub(super) struct Walk<'w, 'v, V, T> {
     pub(super) memo: Memo,
     pub(super) trail: T,
     pub(super) visitor: &'w mut Visitor<'v, T, V>,
+    /// For a path whose missing members are to be made.
+    pub(super) missing: Option<&'w MissingVisitor<'v, T>>,
 }
 
 impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
@@ -147,7 +153,7 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
             }
             self.budget.spend_look_up(value.len())?;
             let Some((ordinal, child)) = follow_one(step, value) else {
-                break Ok(());
+                break self.miss(rest, value);
             };
             self.trail.push(ordinal);
             taken += 1;
@@ -158,6 +164,17 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
             self.trail.pop();
         }
         result
+    }
+
+    /// Reports members that could be made.
+    fn miss(&self, rest: &[Step], value: V) -> Result<(), Stop> {
+        if let Some(missing) = self.missing
+            && can_be_made(rest, value)
+        {
+            self.budget.spend(self.trail.weight())?;
+            missing(&self.trail, rest.len());
+        }
+        Ok(())
     }
 
     fn branch(&mut self, step: &Step, after: &[Step], value: V) -> Result<(), Stop> {
