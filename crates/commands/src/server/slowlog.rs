@@ -36,7 +36,7 @@ pub(super) const GET: Spec = Spec {
 /// `SLOWLOG GET [count]`: newest first, 10 by default; -1 means all.
 ///
 /// Reply: array of `[id, unix seconds, microseconds, [argument ...], peer, client name, number of
-/// arguments]`; of long commands fewer arguments are kept.
+/// arguments, microseconds of processor time]`; of long commands fewer arguments are kept.
 fn get(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let count = match args.len() {
@@ -58,13 +58,14 @@ pub(super) fn parse_count(text: &[u8]) -> Result<usize, CommandError> {
     }
 }
 
-/// Replies the newest entries of a log; `with_argc`: also how many arguments each command had.
-pub(super) fn write_entries(call: &mut Call<'_>, kind: LogKind, count: usize, with_argc: bool) {
+/// Replies the newest entries of a log; `is_slowlog`: also how many
+/// arguments each command had, and its processor time.
+pub(super) fn write_entries(call: &mut Call<'_>, kind: LogKind, count: usize, is_slowlog: bool) {
     let log = &call.server.diagnostics.command_logs.of(kind).entries();
     let reply = &mut *call.reply;
     reply.array(count.min(log.len()));
     for entry in log.iter().take(count) {
-        reply.array(if with_argc { 7 } else { 6 });
+        reply.array(if is_slowlog { 8 } else { 6 });
         reply.int(entry.id as i64);
         reply.int(entry.at);
         reply.int(entry.value as i64);
@@ -72,8 +73,9 @@ pub(super) fn write_entries(call: &mut Call<'_>, kind: LogKind, count: usize, wi
         entry.args.iter().for_each(|arg| reply.bulk(arg));
         reply.bulk(entry.peer.as_bytes());
         reply.bulk(entry.name.as_bytes());
-        if with_argc {
+        if is_slowlog {
             reply.int(entry.argc as i64);
+            reply.int(entry.cpu_micros as i64);
         }
     }
 }
@@ -87,8 +89,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
         &[
             "GET [<count>]",
             "    The last <count> slow commands (default: 10, -1 means all), each with its",
-            "    number, time, microseconds, arguments, client address, client name, and how many",
-            "    arguments there were.",
+            "    number, time, microseconds, arguments, client address, client name, how many",
+            "    arguments there were, and microseconds of processor time.",
             "LEN",
             "    How many are kept.",
             "RESET",
@@ -174,10 +176,13 @@ mod tests {
         t.run("CLIENT SETNAME me");
         t.run("GET a");
         let log = t.run("SLOWLOG GET -1");
-        assert!(log.starts_with("*2\r\n*7\r\n:"), "{log}");
+        assert!(log.starts_with("*2\r\n*8\r\n:"), "{log}");
         let (get, setname) = (log.find("$3\r\nGET\r\n$1\r\na\r\n"), log.find("SETNAME"));
         assert!(get.is_some() && get < setname, "{log}");
-        assert!(log.contains("$7\r\n/test:0\r\n$2\r\nme\r\n:2\r\n"), "{log}");
+        assert!(
+            log.contains("$7\r\n/test:0\r\n$2\r\nme\r\n:2\r\n:"),
+            "{log}"
+        );
         assert_eq!(t.run("SLOWLOG GET 0"), "*0\r\n");
         assert_eq!(t.run("SLOWLOG LEN"), ":2\r\n");
         t.run("CONFIG SET slowlog-log-slower-than -1");
@@ -192,7 +197,8 @@ mod tests {
         t.run("MSET k 1234567 c d e f");
         let log = t.run("SLOWLOG GET 1");
         let cut = "*3\r\n$4\r\nMSET\r\n$1\r\nk\r\n$22\r\n... (5 more arguments)\r\n";
-        assert!(log.contains(cut) && log.ends_with(":7\r\n"), "{log}");
+        let count = log.rsplit("\r\n").nth(2);
+        assert!(log.contains(cut) && count == Some(":7"), "{log}");
         t.run("SET key 1234567");
         let log = t.run("SLOWLOG GET 1");
         assert!(log.contains("\r\n12345... (2 more bytes)\r\n"), "{log}");
@@ -223,6 +229,22 @@ mod tests {
         t.run("PING");
         let reported = t.run("INFO commandstats");
         assert!(!reported.contains("slowlog_count"), "{reported}");
+    }
+
+    #[test]
+    fn the_processor_time_is_at_most_the_duration() {
+        let mut t = bed();
+        t.run_args(&[b"SET", b"a", "xy".repeat(20_000).as_bytes()]);
+        t.run_args(&[b"SET", b"b", "zyx".repeat(20_000).as_bytes()]);
+        t.run("SLOWLOG RESET");
+        t.run("LCS a b LEN");
+        let log = t.run("SLOWLOG GET 1");
+        assert!(log.contains("\r\nLCS\r\n"), "{log}");
+        let number = |line: Option<&str>| line.and_then(|line| line[1..].parse::<u64>().ok());
+        let micros = number(log.split("\r\n").nth(4)).expect("the duration");
+        let cpu = number(log.rsplit("\r\n").nth(1)).expect("the processor time");
+        // 2400 million cells take longer than a tick of the system's clock of threads.
+        assert!(cpu > 0 && cpu <= micros, "{cpu} of {micros} microseconds");
     }
 
     #[test]

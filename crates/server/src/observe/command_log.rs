@@ -49,6 +49,8 @@ impl Diagnostics {
             stats.slow.note(micros);
             self.command_stats[row.id].slow.note(micros);
         }
-        self.command_logs.note(LogKind::Slow, ran, micros, at);
+        if let Some(entry) = self.command_logs.note(LogKind::Slow, ran, micros, at) {
+            entry.cpu_micros = self.cpu.of_ended(micros);
+        }
     }
 }

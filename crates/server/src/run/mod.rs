@@ -251,6 +251,7 @@ impl Loop {
         let server = &mut self.engine.server;
         server.now = Now::read(server.identity.started);
         server.turn.served_us = None;
+        server.diagnostics.cpu.begin_turn(server.now.mono_ms);
         self.work()
     }
 

@@ -10,10 +10,12 @@
 //! `slowlog-entry-max-argc` arguments of about `slowlog-entry-max-string-len` bytes.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::clients::client::Client;
 use russet_base::clock::Cycles;
 use russet_base::memory::alloc;
+use russet_base::usage::{CpuOwner, cpu_time};
 use russet_command::Flags;
 use russet_command::secrets::REDACTED;
 use russet_command::table::{CommandTable, Row};
@@ -36,6 +38,8 @@ pub struct LogEntry {
     pub at: i64,
     /// Microseconds of a slow command, bytes of a large request or reply.
     pub value: u64,
+    /// Microseconds of processor time of a slow command ([`CpuMark`]); 0 in the other logs.
+    pub cpu_micros: u64,
     /// The arguments; long arguments are cut.
     pub args: Vec<Vec<u8>>,
     /// How many arguments the command had.
@@ -63,12 +67,13 @@ pub struct CommandLog {
 }
 
 impl CommandLog {
-    fn push(&mut self, mut entry: LogEntry, len_max: u64) {
+    fn push(&mut self, mut entry: LogEntry, len_max: u64) -> Option<&mut LogEntry> {
         entry.id = self.next_id;
         self.next_id += 1;
         self.owned_bytes += entry.owned_bytes();
         self.entries.push_front(entry);
         self.truncate(len_max as usize);
+        self.entries.front_mut()
     }
 
     /// Removes the oldest entries until at most `len` are left.
@@ -122,32 +127,33 @@ impl CommandLogs {
         self.of_mut(kind).truncate(0);
     }
 
-    /// Logs a command in the given log if `value` reaches the log's threshold. `now_s`: Unix
-    /// seconds.
+    /// Logs a command in the given log if `value` reaches the log's threshold; returns the new
+    /// entry. `now_s`: Unix seconds.
     pub fn note<H>(
         &mut self,
         kind: LogKind,
         ran: &LoggedCommand<'_, H>,
         value: u64,
         (config, now_s): (&Config, i64),
-    ) {
+    ) -> Option<&mut LogEntry> {
         let (threshold, len_max) = limits(config, kind);
         let is_off =
             threshold < 0 || len_max == 0 || ran.row.spec.flags.contains(Flags::SKIP_SLOWLOG);
         if is_off || value < threshold as u64 {
-            return;
+            return None;
         }
         let identity = &ran.client.identity;
         let entry = LogEntry {
             id: 0,
             at: now_s,
             value,
+            cpu_micros: 0,
             args: shortened(ran, config),
             argc: ran.args.len(),
             peer: identity.peer.to_string(),
             name: identity.name.as_deref().unwrap_or("").to_string(),
         };
-        self.of_mut(kind).push(entry, len_max);
+        self.of_mut(kind).push(entry, len_max)
     }
 
     /// Logs a command if the request or the reply is large. Only the reply counts for a command
@@ -161,9 +167,9 @@ impl CommandLogs {
     ) {
         if with_request {
             let bytes = ran.args.wire_bytes() as u64;
-            self.note(LogKind::LargeRequest, ran, bytes, at);
+            let _ = self.note(LogKind::LargeRequest, ran, bytes, at);
         }
-        self.note(LogKind::LargeReply, ran, reply_bytes as u64, at);
+        let _ = self.note(LogKind::LargeReply, ran, reply_bytes as u64, at);
     }
 
     /// Trims the logs to lengths that were lowered. A disabled log keeps its entries.
@@ -175,6 +181,42 @@ impl CommandLogs {
             }
         }
     }
+}
+
+/// The processor time of the loop's thread, as it was up to a millisecond before this turn.
+///
+/// To read it takes a call of the system, which would cost a small command a third more, so it is
+/// not read at the start of each command. The time of a slow command is the time since the mark, at
+/// most the command's duration: it includes what the turn and the millisecond before it did since
+/// the last slow command.
+#[derive(Debug, Default)]
+pub struct CpuMark {
+    time: Duration,
+    /// When it was read, monotonic milliseconds.
+    at_ms: u64,
+}
+
+impl CpuMark {
+    /// A turn begins at this monotonic millisecond.
+    #[inline]
+    pub fn begin_turn(&mut self, now_ms: u64) {
+        if now_ms != self.at_ms {
+            self.at_ms = now_ms;
+            self.time = thread_time();
+        }
+    }
+
+    /// The microseconds of processor time of a command that took so many microseconds and ends now.
+    pub fn of_ended(&mut self, micros: u64) -> u64 {
+        let now = thread_time();
+        let passed = now.saturating_sub(std::mem::replace(&mut self.time, now));
+        micros.min(passed.as_micros() as u64)
+    }
+}
+
+fn thread_time() -> Duration {
+    let time = cpu_time(CpuOwner::Thread);
+    time.user + time.system
 }
 
 /// A command that has run, as the logs see it.

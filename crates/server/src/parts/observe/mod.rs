@@ -22,7 +22,7 @@ use crate::parts::cluster::slot_stats::SlotStats;
 use crate::parts::observe::hotkeys::Windows;
 use audit::Audit;
 use closed::ClosedClientLog;
-use command_log::CommandLogs;
+use command_log::{CommandLogs, CpuMark};
 use hotkeys::Hotkeys;
 use metrics::Metrics;
 use russet_base::clock::Now;
@@ -37,6 +37,7 @@ pub struct Diagnostics {
     pub histogram_bytes: usize,
     pub rates: Rates,
     pub command_logs: CommandLogs,
+    pub cpu: CpuMark,
     pub latency: Latency,
     /// Peaks of clients' buffers in the last seconds.
     pub recent: RecentPeaks,
