@@ -209,7 +209,8 @@ fn a_migration_shows_the_fields_of_both() {
     machine.status(None, &mut reply);
     assert_eq!(
         fields(&reply),
-        "id slots source dest operation state last_error retries create_time start_time end_time write_pause_ms"
+        "id slots source dest operation state last_error retries create_time start_time end_time write_pause_ms \
+         snapshot_bytes stream_bytes"
     );
     let mut reply = Reply::new();
     machine.slot_migrations(|_| 0, &mut reply);

@@ -201,6 +201,11 @@ impl Migrations {
     /// Bytes of commands of a source that have been applied.
     pub fn applied(&mut self, around: &dyn MigrationContext, link: MigrationLink, bytes: usize) {
         self.step(self.find(link), around, |talk, scene| {
+            let progress = match talk.expects(link) {
+                InputKind::Snapshot => &mut scene.head.snapshot_bytes,
+                _ => &mut scene.head.stream_bytes,
+            };
+            *progress += bytes as u64;
             talk.applied(scene, link, bytes);
             Ok(())
         });
@@ -234,6 +239,13 @@ impl Migrations {
         });
     }
 
+    /// Bytes of keys that have been appended to an export's link.
+    pub fn snapshot_forwarded(&mut self, name: Name, bytes: usize) {
+        if let Some(at) = self.named(name) {
+            self.jobs[at].head.snapshot_bytes += bytes as u64;
+        }
+    }
+
     /// All keys of an export have been appended to its link.
     pub fn snapshot_sent(&mut self, around: &dyn MigrationContext, name: Name) {
         self.step(self.named(name), around, |talk, scene| {
@@ -251,7 +263,9 @@ impl Migrations {
     /// Bytes of effects that have been appended to an export's stream.
     pub fn streamed(&mut self, name: Name, bytes: usize) {
         if let Some(at) = self.named(name) {
-            self.jobs[at].talk.streamed(bytes);
+            let job = &mut self.jobs[at];
+            job.head.stream_bytes += bytes as u64;
+            job.talk.streamed(bytes);
         }
     }
 

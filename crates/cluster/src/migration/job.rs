@@ -101,6 +101,10 @@ pub(super) struct JobHead {
     pub outcome: Option<Outcome>,
     /// How long writes were held, milliseconds.
     pub(crate) paused_ms: i64,
+    /// Bytes of keys, and bytes of effects after them, that this attempt has appended to its links,
+    /// or applied.
+    pub(crate) snapshot_bytes: u64,
+    pub(crate) stream_bytes: u64,
 
     // Given back at the end (`settle`).
     links: Vec<MigrationLink>,
@@ -137,6 +141,8 @@ impl JobHead {
             error: String::new(),
             outcome: None,
             paused_ms: 0,
+            snapshot_bytes: 0,
+            stream_bytes: 0,
             links: Vec::new(),
             held_since_ms: None,
             is_exporting: false,
@@ -229,6 +235,8 @@ impl JobHead {
 
     /// Ready for another attempt.
     pub(super) fn begin_again(&mut self, now: Now) {
+        self.snapshot_bytes = 0;
+        self.stream_bytes = 0;
         self.outcome = None;
         self.ended_ms = None;
         self.retries += 1;

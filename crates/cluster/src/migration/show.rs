@@ -71,7 +71,7 @@ fn status_of(job: &Job, reply: &mut Reply) {
         Side::Import => "import",
         Side::Export => "migrate",
     };
-    reply.map(12);
+    reply.map(14);
     let mut text = |name: &str, value: &str| {
         reply.bulk(name.as_bytes());
         reply.bulk(value.as_bytes());
@@ -92,6 +92,9 @@ fn status_of(job: &Job, reply: &mut Reply) {
     number("start_time", head.started_ms);
     number("end_time", head.ended_ms.unwrap_or(-1));
     number("write_pause_ms", head.paused_ms);
+    // Redis 8.12 reports the progress, too; the names of its fields are not known.
+    number("snapshot_bytes", head.snapshot_bytes as i64);
+    number("stream_bytes", head.stream_bytes as i64);
 }
 
 fn migration_of(job: &Job, remaining: usize, reply: &mut Reply) {

@@ -135,6 +135,7 @@ impl Engine {
         if let Some(driver) = &mut server.migrations
             && !bytes.is_empty()
         {
+            driver.machine.snapshot_forwarded(job, bytes.len());
             driver.send(link, &bytes);
         }
         let Some(end) = feed.end() else {
