@@ -161,6 +161,59 @@ fn a_file_is_loaded_by_the_server_that_it_is_converted_for() {
     }
 }
 
+/// No server of Redis 8.12 reads these files here: russet does.
+#[test]
+fn marks_and_expiries_of_members_are_kept_for_redis_8_12() {
+    let ours = Daemon::start(&[]);
+    let mut here = ours.connect();
+    for line in [
+        "SET marked text",
+        "BLESS SET marked NO-EVICT",
+        "SADDEX members PXAT 33177117420000 MEMBERS 2 a b",
+        "SADD numbers 1 2 3",
+        "SPEXPIREAT numbers 33177117420000 MEMBERS 1 2",
+        "SADD plain x y",
+        "SAVE",
+    ] {
+        let reply = here.ask(line);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+    let signed = digest(&ours);
+    let (place, file) = (folder(), ours.folder().join("dump.rdb"));
+    let newer = place.path().join("newer.rdb");
+    let ended = convert(&["--to", "redis-8.12"], &file, &newer);
+    assert_eq!(ended.code, Some(0), "{}", ended.out);
+    assert!(!ended.out.contains("Left out"), "{}", ended.out);
+    let bytes = fs::read(&newer).expect("a file");
+    assert_eq!(&bytes[..9], b"REDIS0017");
+    assert_eq!(check_for("redis-8.12", &newer).code, Some(0));
+    assert_eq!(check_for("redis-8.10", &newer).code, Some(1));
+    let theirs = with_file(&russet(), &newer, &[]);
+    let mut there = theirs.connect();
+    assert_eq!(digest(&theirs), signed);
+    assert_eq!(there.ask("BLESS GET marked"), "*1\r\n$8\r\nNO-EVICT\r\n");
+    let expiries = there.ask("SPEXPIRETIME numbers MEMBERS 2 1 2");
+    assert_eq!(expiries, "*2\r\n:-1\r\n:33177117420000\r\n");
+    // For others the sets are named, and the mark is left out with a line.
+    for target in ["redis-8.10", "redis-7.2", "valkey-9.1"] {
+        let older = place.path().join(format!("{target}.rdb"));
+        let ended = convert(&["--to", target, "--skip"], &newer, &older);
+        assert_eq!(ended.code, Some(0), "{target}: {}", ended.out);
+        for said in [
+            "db 0 key 'members': members that expire",
+            "db 0 key 'numbers': members that expire",
+            "Left out: the marks of BLESS, which 1 keys have",
+        ] {
+            assert!(ended.out.contains(said), "{target}: {}", ended.out);
+        }
+        let theirs = with_file(&russet(), &older, &[]);
+        let mut there = theirs.connect();
+        assert_eq!(there.ask("BLESS GET marked"), "*0\r\n", "{target}");
+        assert_eq!(there.ask("SCARD plain"), ":2\r\n", "{target}");
+        assert_eq!(there.ask("DBSIZE"), ":2\r\n", "{target}");
+    }
+}
+
 /// Redis and Valkey store expiring fields in different forms.
 #[test]
 fn fields_that_expire_get_the_other_vendor_s_form() {

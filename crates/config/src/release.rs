@@ -18,6 +18,8 @@ pub enum Release {
     Redis80,
     /// Redis 8.10: RDB files of version 14.
     Redis810,
+    /// Redis 8.12: RDB files of version 17, with marks of BLESS and members that expire.
+    Redis812,
     /// Valkey 8.1: RDB files of version 11.
     Valkey81,
     /// Valkey 9.1: RDB files of version 80, its own.
@@ -26,11 +28,12 @@ pub enum Release {
 
 impl Release {
     /// All names, oldest first.
-    pub const ALL: [(&'static str, Release); 6] = [
+    pub const ALL: [(&'static str, Release); 7] = [
         ("redis-7.0", Release::Redis70),
         ("redis-7.2", Release::Redis72),
         ("redis-8.0", Release::Redis80),
         ("redis-8.10", Release::Redis810),
+        ("redis-8.12", Release::Redis812),
         ("valkey-8.1", Release::Valkey81),
         ("valkey-9.1", Release::Valkey91),
     ];
@@ -46,6 +49,14 @@ impl Release {
         let mut all = Release::ALL.iter();
         all.find(|(_, release)| *release == self)
             .map_or("", |(name, _)| name)
+    }
+
+    /// Whether the server is made with Redis's modules.
+    pub fn has_modules(self) -> bool {
+        matches!(
+            self,
+            Release::Redis80 | Release::Redis810 | Release::Redis812
+        )
     }
 
     /// The dialect of its product.

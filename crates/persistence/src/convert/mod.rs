@@ -28,7 +28,8 @@ pub use rdb::{commands_follow, read_rdb, report_left_out};
 pub use version::unreadable_version;
 
 use super::rdb::{
-    RdbError, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL, VERSION_VALKEY,
+    RdbError, VERSION_FIELD_TTLS, VERSION_MEMBER_TTLS, VERSION_MIGRATE, VERSION_NEWEST,
+    VERSION_USUAL, VERSION_VALKEY,
 };
 use russet_base::text::system_text;
 use russet_config::Release;
@@ -54,6 +55,7 @@ fn version_of(target: Release) -> u32 {
         Release::Redis72 | Release::Valkey81 => VERSION_USUAL,
         Release::Redis80 => VERSION_FIELD_TTLS,
         Release::Redis810 => VERSION_NEWEST,
+        Release::Redis812 => VERSION_MEMBER_TTLS,
         Release::Valkey91 => VERSION_VALKEY,
     }
 }

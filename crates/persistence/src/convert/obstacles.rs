@@ -33,7 +33,7 @@ pub struct Obstacles<'a> {
     keys_read: u64,
     /// Keys without elements, which no server loads.
     empty_keys: u64,
-    /// Keys with a mark of BLESS, which no target has.
+    /// Keys with a mark of BLESS, which the target does not have.
     marks: u64,
     /// Keys of types for which the target needs a module: the module, and the type's name.
     modules: BTreeMap<(&'static str, &'static str), u64>,
@@ -79,7 +79,7 @@ impl<'a> Obstacles<'a> {
 
     /// A key of a type that the target has if a module is loaded.
     pub fn of_module(&mut self, kind: Type) {
-        let is_built_in = matches!(self.target, Release::Redis80 | Release::Redis810);
+        let is_built_in = self.target.has_modules();
         let mut modules = OTHER_MODULES.iter().filter(|_| !is_built_in);
         if let Some((_, module, what)) = modules.find(|its| its.0 == kind) {
             *self.modules.entry((module, what)).or_default() += 1;
@@ -88,8 +88,7 @@ impl<'a> Obstacles<'a> {
 
     /// Indexes, which the target has if a module is loaded.
     pub fn indexes(&mut self, n: usize) {
-        let is_built_in = matches!(self.target, Release::Redis80 | Release::Redis810);
-        if n > 0 && !is_built_in {
+        if n > 0 && !self.target.has_modules() {
             let target = self.target.name();
             self.notes += &format!("{target} must have the module search: it has {n} indexes\n");
         }

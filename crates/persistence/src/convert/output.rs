@@ -137,7 +137,7 @@ impl<'a, 't> TargetFile<'a, 't> {
     fn unreadable(&self, value: &ValueView<'_>) -> Option<&'static str> {
         if value.get::<PathHash>().is_some() {
             Some("a path hash")
-        } else if self.obstacles.target != Release::Redis810
+        } else if !matches!(self.obstacles.target, Release::Redis810 | Release::Redis812)
             && value.get::<Json>().is_some_and(|json| json.has_fpha())
         {
             Some("a JSON document with typed arrays")
@@ -153,6 +153,9 @@ impl<'a, 't> TargetFile<'a, 't> {
             return Ok(());
         }
         self.obstacles.fine(db);
+        if view.is_blessed && !self.writer.has_marks() {
+            self.obstacles.mark_lost();
+        }
         if let ValueView::Container(container) = &view.value {
             self.obstacles.of_module(container.kind());
         }

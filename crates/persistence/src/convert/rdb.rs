@@ -172,7 +172,7 @@ impl Loader for ConvertLoader<'_, '_, '_, '_> {
         }
         self.keyspace.load(ONE, key, value, facts.expiry, None);
         if facts.is_blessed {
-            self.to.obstacles.mark_lost();
+            self.keyspace.bless_loaded(ONE, key);
         }
         let mut alone = self.keyspace.db(ONE);
         let view = alone.view_even_expired(key).expect("it was loaded");

@@ -12,6 +12,8 @@ fn redis_version_max(target: Release) -> u16 {
         Release::Redis72 | Release::Valkey81 | Release::Valkey91 => 11,
         Release::Redis80 => 12,
         Release::Redis810 => 15,
+        // By its documents, because no server was there to be asked.
+        Release::Redis812 => 17,
     }
 }
 
@@ -67,6 +69,7 @@ mod tests {
             (Release::Redis72, 11),
             (Release::Redis80, 12),
             (Release::Redis810, 15),
+            (Release::Redis812, 17),
             (Release::Valkey81, 11),
             (Release::Valkey91, 11),
         ] {

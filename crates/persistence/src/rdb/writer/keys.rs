@@ -115,7 +115,7 @@ impl RdbWriter {
     }
 
     /// Whether the version has the marks of BLESS.
-    fn has_marks(&self) -> bool {
+    pub(crate) fn has_marks(&self) -> bool {
         self.version >= VERSION_BLESSED && !is_valkey(self.version)
     }
 
