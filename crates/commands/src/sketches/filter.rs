@@ -121,17 +121,20 @@ fn record<F: Filter>(call: &mut Call<'_>, key: &[u8], filter: &F) {
 /// An unknown word among INSERT's options; the text is Redis's, without a code.
 pub(super) const UNKNOWN: CommandError = CommandError::Text("Unknown argument received");
 
-/// Reads the arguments of INSERT after the key: whether INSERT makes a missing key, and the items.
-/// `take` takes any other option whose word is at a position, and returns the number of the
-/// option's arguments.
+/// Reads the arguments of INSERT after the key: whether INSERT makes a missing key, and the items,
+/// of which there may be none if `may_lack_items`. `take` takes any other option whose word is at a
+/// position, and returns the number of the option's arguments.
 pub(super) fn insert_args<'a>(
     args: Args<'a>,
     arity: impl Fn() -> CommandError,
+    may_lack_items: bool,
     mut take: impl FnMut(usize) -> Result<usize, CommandError>,
 ) -> Result<(bool, Args<'a>), CommandError> {
     let (mut at, mut creates) = (2, true);
     loop {
-        if at >= args.len() {
+        if at == args.len() && may_lack_items {
+            return Ok((creates, args.from(at)));
+        } else if at >= args.len() {
             return Err(arity());
         } else if args.is(at, "ITEMS") {
             break;

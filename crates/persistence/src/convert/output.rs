@@ -10,10 +10,10 @@ use super::super::background::{BackgroundFile, Plan, sync_folder};
 use super::super::rdb::{Fault, INDEXES, RdbWriter, Settings, Use};
 use super::obstacles::Obstacles;
 use super::{ConvertError, version_of};
-use russet_config::Release;
+use russet_config::{Dialect, Release};
 use russet_keyspace::{DbIndex, KeyView, ValueView};
 use russet_search::file;
-use russet_types::{Json, PathHash};
+use russet_types::{Bloom, Json, PathHash};
 
 /// Size at which bytes are handed to the file.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -137,6 +137,12 @@ impl<'a, 't> TargetFile<'a, 't> {
     fn unreadable(&self, value: &ValueView<'_>) -> Option<&'static str> {
         if value.get::<PathHash>().is_some() {
             Some("a path hash")
+        } else if self.obstacles.target.dialect() == Dialect::Redis
+            && value
+                .get::<Bloom>()
+                .is_some_and(|filter| filter.seeding().is_some())
+        {
+            Some("a Bloom filter of Valkey's module")
         } else if !matches!(self.obstacles.target, Release::Redis810 | Release::Redis812)
             && value.get::<Json>().is_some_and(|json| json.has_fpha())
         {

@@ -33,6 +33,8 @@ pub(crate) const PATH_HASH: &str = "path-hash";
 pub(crate) const JSON: &str = "ReJSON-RL";
 /// Sketches, which are built in.
 pub(crate) const BLOOM: &str = "MBbloom--";
+/// Bloom filters of Valkey's module.
+pub(crate) const VALKEY_BLOOM: &str = "bloomfltr";
 pub(crate) const CUCKOO: &str = "MBbloomCF";
 pub(crate) const COUNT_MIN: &str = "CMSk-TYPE";
 pub(crate) const TOP_K: &str = "TopK-TYPE";
@@ -46,11 +48,12 @@ pub const INDEXES: &str = "ft_index0";
 /// Of correctly spelled words.
 pub const DICTIONARIES: &str = "scdtype00";
 /// The modules whose data is read.
-pub const KNOWN: [&str; 10] = [
+pub const KNOWN: [&str; 11] = [
     VECTOR_SET,
     PATH_HASH,
     JSON,
     BLOOM,
+    VALKEY_BLOOM,
     CUCKOO,
     COUNT_MIN,
     TOP_K,

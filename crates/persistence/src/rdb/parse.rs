@@ -32,7 +32,7 @@ pub fn module_value<'i>(
         module::VECTOR_SET => filled(values::vector_set::load_fields(input)?),
         module::PATH_HASH => filled(values::path_hash::load_fields(input, rules)?),
         module::JSON => filled(values::json::load_fields(input, id)?),
-        module::BLOOM => filled(load_sketch::<Bloom>(input, id)?),
+        module::BLOOM | module::VALKEY_BLOOM => filled(load_sketch::<Bloom>(input, id)?),
         module::CUCKOO => filled(load_sketch::<Cuckoo>(input, id)?),
         module::COUNT_MIN => filled(load_sketch::<CountMin>(input, id)?),
         module::TOP_K => filled(load_sketch::<TopK>(input, id)?),

@@ -2,7 +2,8 @@
 //! Everything is checked before a link is allocated.
 
 use super::link::Link;
-use super::{Bloom, LINKS_MAX, LinkShape, Rotation, option};
+use super::seeded::SEEDING_BYTES;
+use super::{Bloom, LINKS_MAX, LinkShape, Rotation, Seeding, option};
 use crate::Damage;
 use crate::block::Block;
 use crate::chunks::{self, CHUNK_MAX, ChunkError, Numbers};
@@ -33,6 +34,7 @@ impl Loader {
                 growth,
                 links: Vec::new(),
                 rotation: None,
+                seeding: None,
             },
             wanted,
         })
@@ -48,6 +50,12 @@ impl Loader {
         self.filter.rotation = Some(Box::new(rotation));
     }
 
+    /// The filter is one of Valkey's module.
+    fn seed(&mut self, seeding: Seeding) {
+        self.filter.options |= option::SEEDED;
+        self.filter.seeding = Some(Box::new(seeding));
+    }
+
     /// Links that are still to come.
     pub fn left(&self) -> usize {
         self.wanted - self.filter.links.len()
@@ -58,7 +66,11 @@ impl Loader {
         if self.left() == 0 {
             return Err(Damage);
         }
-        self.filter.links.push(Link::loaded(shape, bits)?);
+        let mut link = Link::loaded(shape, bits)?;
+        if self.filter.seeding.is_some() {
+            link.seed();
+        }
+        self.filter.links.push(link);
         Ok(())
     }
 
@@ -93,6 +105,9 @@ impl Bloom {
         if let Some(rotation) = &self.rotation {
             rotation.write(&mut out);
         }
+        if let Some(seeding) = &self.seeding {
+            seeding.write(&mut out);
+        }
         out
     }
 
@@ -101,9 +116,18 @@ impl Bloom {
     pub fn from_header(header: &[u8]) -> Result<Bloom, Damage> {
         let mut from = Numbers(header);
         let (items, links, options, growth) = head(&mut from).ok_or(Damage)?;
-        let mut loader = Loader::new(items, links.into(), options.into(), growth.into())?;
+        let is_seeded = options & option::SEEDED != 0;
+        let others = options & !option::SEEDED;
+        let mut loader = Loader::new(items, links.into(), others.into(), growth.into())?;
         let bytes = loader.left() * LINK_BYTES;
-        if from.0.len() < bytes || from.0.len() > bytes && !loader.rotates() {
+        let more = from.0.len().checked_sub(bytes).ok_or(Damage)?;
+        let is_whole = match (is_seeded, loader.rotates()) {
+            (false, true) => true,
+            (true, false) => more == SEEDING_BYTES,
+            (false, false) => more == 0,
+            (true, true) => false,
+        };
+        if !is_whole {
             return Err(Damage);
         }
         let mut shapes = Vec::with_capacity(loader.left());
@@ -121,6 +145,9 @@ impl Bloom {
             loader.rotate(rotation);
         } else if links > 1 && options & option::NONSCALING != 0 {
             return Err(Damage);
+        }
+        if is_seeded {
+            loader.seed(Seeding::read(&mut from)?);
         }
         for (bytes, shape) in shapes {
             loader.link(shape, Block::zeros(bytes).ok_or(Damage)?)?;

@@ -14,6 +14,7 @@ use russet_base::memory::alloc;
 use russet_encodings::prefetch::prefetch;
 
 use super::BloomError;
+use super::seeded::sip13;
 use crate::Damage;
 use crate::block::Block;
 use crate::hash::{murmur2, murmur64a};
@@ -50,19 +51,38 @@ impl ItemHash {
     pub const NONE: ItemHash = ItemHash { first: 0, step: 0 };
 
     #[inline]
-    pub fn of(item: &[u8], is_wide: bool) -> ItemHash {
-        if is_wide {
-            let first = murmur64a(item, SEED_64);
-            let step = murmur64a(item, first);
-            return ItemHash { first, step };
-        }
-        let first = murmur2(item, SEED_32);
-        let step = murmur2(item, first);
-        ItemHash {
-            first: first.into(),
-            step: step.into(),
+    pub fn of(item: &[u8], hashing: Hashing) -> ItemHash {
+        match hashing {
+            Hashing::Wide => {
+                let first = murmur64a(item, SEED_64);
+                let step = murmur64a(item, first);
+                ItemHash { first, step }
+            }
+            Hashing::Narrow => {
+                let first = murmur2(item, SEED_32);
+                let step = murmur2(item, first);
+                ItemHash {
+                    first: first.into(),
+                    step: step.into(),
+                }
+            }
+            Hashing::Seeded([a, b, c, d]) => ItemHash {
+                first: sip13([a, b], item),
+                step: sip13([c, d], item),
+            },
         }
     }
+}
+
+/// How items of a filter are hashed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Hashing {
+    /// To 64 bits.
+    Wide,
+    /// To 32 bits: in filters of old versions.
+    Narrow,
+    /// With the keys of a filter of Valkey's module.
+    Seeded([u64; 4]),
 }
 
 /// The divisor of positions, with what replaces the divisions.
@@ -172,6 +192,8 @@ pub(super) enum BitRounding {
     Words,
     /// To a power of two: in filters of old versions.
     Powers,
+    /// To bytes: in filters of Valkey's module.
+    Bytes,
 }
 
 impl LinkShape {
@@ -184,6 +206,9 @@ impl LinkShape {
         let wanted = entries as f64 * bits_per_entry;
         if wanted.is_nan() || wanted >= SHAPE_BITS_MAX as f64 {
             return None;
+        }
+        if rounding == BitRounding::Bytes {
+            return LinkShape::of_bytes(entries, error);
         }
         let mut shape = LinkShape {
             entries,
@@ -202,6 +227,26 @@ impl LinkShape {
         }
         shape.bits = shape.bits.div_ceil(64).max(1) * 64;
         Some(shape)
+    }
+
+    /// As Valkey's module counts, for entries that [`LinkShape::new`] has checked.
+    fn of_bytes(entries: u64, error: f64) -> Option<LinkShape> {
+        use std::f64::consts::LN_2;
+        let bytes = (entries as f64 * error.ln() / (-8.0 * (LN_2 * LN_2))).ceil();
+        let bits = 8.0 * bytes.max(1.0);
+        if bits >= SHAPE_BITS_MAX as f64 {
+            return None;
+        }
+        let bits_per_entry = bits / entries as f64;
+        Some(LinkShape {
+            entries,
+            error,
+            bits_per_entry,
+            hashes: ((bits_per_entry * LN_2).round() as u32).max(1),
+            bits: bits as u64,
+            log2: 0,
+            items: 0,
+        })
     }
 
     /// Checks the numbers against their bounds, against each other, and against the bytes of the
@@ -242,6 +287,8 @@ pub(super) struct Link {
     shape: LinkShape,
     modulus: Modulus,
     bits: Block,
+    /// The second position is by the second hash alone (`seeded`).
+    is_seeded: bool,
 }
 
 /// The positions of an item in a link, as many as are prefetched together, and what finds the rest.
@@ -278,7 +325,13 @@ impl Link {
             shape,
             modulus,
             bits,
+            is_seeded: false,
         }
+    }
+
+    /// From now on positions are those of Valkey's module.
+    pub fn seed(&mut self) {
+        self.is_seeded = true;
     }
 
     /// The link of a shape and bits from outside.
@@ -310,7 +363,10 @@ impl Link {
 
     /// A link without the bits, which has room for them.
     pub fn blank(&self) -> Link {
-        Link::of(self.shape, self.bits.blank())
+        Link {
+            is_seeded: self.is_seeded,
+            ..Link::of(self.shape, self.bits.blank())
+        }
     }
 
     pub fn bits_mut(&mut self) -> &mut [u8] {
@@ -337,6 +393,10 @@ impl Link {
         for place in &mut places.together[..count] {
             *place = places.next.next();
             prefetch(start + (*place >> 3) as usize);
+        }
+        if self.is_seeded && count > 1 {
+            places.together[1] = self.modulus.rest(hash.step);
+            prefetch(start + (places.together[1] >> 3) as usize);
         }
         places
     }

@@ -22,7 +22,7 @@ impl<'a> LivingLinks<'a> {
     /// Whether an item is in the filter, or seems so.
     #[inline]
     pub fn contains(self, item: &[u8]) -> bool {
-        let hash = ItemHash::of(item, self.filter.is_wide());
+        let hash = ItemHash::of(item, self.filter.hashing());
         self.links.iter().rev().any(|link| link.contains(hash))
     }
 
@@ -33,12 +33,12 @@ impl<'a> LivingLinks<'a> {
         items: impl Iterator<Item = &'i [u8]>,
         mut see: impl FnMut(bool),
     ) {
-        let is_wide = self.filter.is_wide();
+        let hashing = self.filter.hashing();
         let Some((newest, older)) = self.links.split_last() else {
             items.for_each(|_| see(false));
             return;
         };
-        in_batches(items.map(|item| ItemHash::of(item, is_wide)), |batch| {
+        in_batches(items.map(|item| ItemHash::of(item, hashing)), |batch| {
             let mut places = [Places::NONE; BATCH];
             for (hash, places) in batch.iter().zip(&mut places) {
                 older.iter().for_each(|link| link.prefetch(*hash));

@@ -12,7 +12,9 @@ impl Bloom {
     /// links has the shape of the other filter's link. Filters that forget are never alike.
     pub fn is_like(&self, other: &Bloom) -> bool {
         let numbers = |filter: &Bloom| (filter.options, filter.growth);
-        let is_same = numbers(self) == numbers(other) && self.rotation.is_none();
+        let is_same = numbers(self) == numbers(other)
+            && self.rotation.is_none()
+            && self.seeding == other.seeding;
         let mut links = self.links().zip(other.links());
         is_same && links.all(|((one, _), (two, _))| one.is_like(two))
     }

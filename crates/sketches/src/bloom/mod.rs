@@ -13,7 +13,8 @@
 //!              u64 entries, u8 log2
 //!     chunks = the bytes of all links in order, cut anywhere within a link
 //!
-//! A filter may forget: then its links are those of several generations (`rotation`).
+//! A filter may forget: then its links are those of several generations (`rotation`). A filter of
+//! Valkey's module has other hashes and errors (`seeded`).
 //!
 //! Invariants
 //!   1. There is at least one link, and each has a shape that was checked ([`LinkShape`]).
@@ -29,6 +30,7 @@ mod merge;
 mod rotation;
 #[cfg(test)]
 mod rotation_tests;
+mod seeded;
 #[cfg(test)]
 mod tests;
 
@@ -37,10 +39,11 @@ pub use link::LinkShape;
 pub use living::LivingLinks;
 pub use merge::ShapeMismatch;
 pub use rotation::{GENERATIONS_MAX, Generation, PERIOD_MAX_MS, Rotation};
+pub use seeded::{SeededLoader, Seeding};
 
 use crate::block::copy_piece;
 use crate::{block_effort, room};
-use link::{BitRounding, ItemHash, Link, Places};
+use link::{BitRounding, Hashing, ItemHash, Link, Places};
 use russet_base::memory::alloc::{boxed_bytes, good_size, vec_bytes};
 use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
@@ -66,6 +69,8 @@ mod option {
     pub const ALL: u32 = 15;
     /// The filter forgets, which Redis's do not.
     pub const ROTATING: u32 = 16;
+    /// The filter is one of Valkey's module.
+    pub const SEEDED: u32 = 32;
 }
 
 /// Why an item was not added, or a filter not made.
@@ -112,6 +117,7 @@ pub struct Bloom {
     growth: u32,
     links: Vec<Link>,
     rotation: Option<Box<Rotation>>,
+    seeding: Option<Box<Seeding>>,
 }
 
 impl Bloom {
@@ -144,6 +150,7 @@ impl Bloom {
             growth,
             links: Vec::new(),
             rotation: None,
+            seeding: None,
         };
         filter.add_link(entries, error)?;
         Ok(filter)
@@ -152,7 +159,7 @@ impl Bloom {
     /// Adds an item.
     #[inline]
     pub fn add(&mut self, item: &[u8]) -> Result<AddOutcome, BloomError> {
-        self.add_at(ItemHash::of(item, self.is_wide()), None)
+        self.add_at(ItemHash::of(item, self.hashing()), None)
     }
 
     /// Adds items in order, and calls `see` with the result of each; ends after the first error.
@@ -162,8 +169,8 @@ impl Bloom {
         items: impl Iterator<Item = &'i [u8]>,
         mut see: impl FnMut(Result<AddOutcome, BloomError>),
     ) {
-        let is_wide = self.is_wide();
-        in_batches(items.map(|item| ItemHash::of(item, is_wide)), |batch| {
+        let hashing = self.hashing();
+        in_batches(items.map(|item| ItemHash::of(item, hashing)), |batch| {
             let (mut places, links) = ([Places::NONE; BATCH], self.links.len());
             for (hash, places) in batch.iter().zip(&mut places) {
                 let (newest, older) = self.links.split_last().expect("there is one");
@@ -203,7 +210,7 @@ impl Bloom {
     /// Prefetches the lines of an item.
     #[inline]
     pub fn prefetch(&self, item: &[u8]) {
-        let hash = ItemHash::of(item, self.is_wide());
+        let hash = ItemHash::of(item, self.hashing());
         self.links.iter().for_each(|link| link.prefetch(hash));
     }
 
@@ -248,6 +255,10 @@ impl Content for Bloom {
         good_size(self.links.capacity() * size_of::<Link>())
             + blocks.sum::<usize>()
             + self.rotation.as_deref().map_or(0, of_rotation)
+            + self
+                .seeding
+                .as_ref()
+                .map_or(0, |_| boxed_bytes::<Seeding>())
     }
 
     fn free_effort(&self) -> usize {
@@ -264,6 +275,7 @@ impl Content for Bloom {
         Bloom {
             links: self.links.iter().map(Link::blank).collect(),
             rotation: self.rotation.clone(),
+            seeding: self.seeding.clone(),
             ..*self
         }
     }
@@ -281,6 +293,9 @@ impl Content for Bloom {
         if let Some(rotation) = &mut self.rotation {
             mover.boxed(rotation);
             mover.vec(&mut rotation.generations);
+        }
+        if let Some(seeding) = &mut self.seeding {
+            mover.boxed(seeding);
         }
         None
     }
@@ -305,6 +320,15 @@ impl Bloom {
         self.options & option::WIDE != 0
     }
 
+    #[inline]
+    fn hashing(&self) -> Hashing {
+        match &self.seeding {
+            Some(seeding) => Hashing::Seeded(seeding.keys()),
+            None if self.is_wide() => Hashing::Wide,
+            None => Hashing::Narrow,
+        }
+    }
+
     fn is_nonscaling(&self) -> bool {
         self.options & option::NONSCALING != 0
     }
@@ -313,6 +337,9 @@ impl Bloom {
     fn has_sound_links(&self) -> bool {
         let (links, scales) = (self.links.len(), !self.is_nonscaling());
         let says_so = self.options & option::ROTATING != 0;
+        if self.seeding.is_some() != (self.options & option::SEEDED != 0) {
+            return false;
+        }
         match &self.rotation {
             None => !says_so && (scales || links == 1),
             Some(rotation) => says_so && rotation.is_sound(links, scales),
@@ -364,7 +391,11 @@ impl Bloom {
         }
         let last = self.links.last().expect("there is one").shape();
         let entries = last.entries.checked_mul(self.growth.into());
-        let (entries, error) = (entries.unwrap_or(0), last.error * TIGHTENING);
+        let error = match &self.seeding {
+            Some(seeding) => seeding.error_of(self.links.len()),
+            None => last.error * TIGHTENING,
+        };
+        let entries = entries.unwrap_or(0);
         self.add_link(entries, error)?;
         self.count_new_link();
         Ok(())
@@ -378,7 +409,10 @@ impl Bloom {
         if !room::admits(before.saturating_add(shape.bits / 8)) {
             return Err(BloomError::TooLarge);
         }
-        let link = Link::new(shape)?;
+        let mut link = Link::new(shape)?;
+        if self.seeding.is_some() {
+            link.seed();
+        }
         self.links.reserve_exact(1);
         self.links.push(link);
         Ok(())
@@ -387,7 +421,9 @@ impl Bloom {
 
 /// How bits are counted by these options.
 fn rounding(options: u32) -> BitRounding {
-    if options & option::EXACT != 0 {
+    if options & option::SEEDED != 0 {
+        BitRounding::Bytes
+    } else if options & option::EXACT != 0 {
         BitRounding::Words
     } else {
         BitRounding::Powers

@@ -15,10 +15,15 @@ use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
 use russet_resp::{Args, Reply};
 use russet_server::{Call, CommandResult, Spec};
-use russet_sketches::bloom::BloomError;
+use russet_sketches::bloom::{BloomError, Seeding};
 use russet_types::Bloom;
 
 const FULL: CommandError = CommandError::Text("ERR non scaling filter is full");
+const BAD_TIGHTENING: CommandError = CommandError::Text("ERR bad tightening ratio");
+const TIGHTENING_RANGE: CommandError = CommandError::Text("ERR (0 < tightening ratio range < 1)");
+const BAD_SEED: CommandError = CommandError::Text("ERR invalid seed");
+/// The ratio of the errors of two links, unless a word says so.
+const TIGHTENING_USUAL: f64 = 0.5;
 const NOT_INSERTED: CommandError = CommandError::Text("ERR problem inserting into filter");
 
 /// Why an item was not added.
@@ -177,7 +182,9 @@ impl<'a> InsertArgs<'a> {
         let mut capacity = defaults.capacity as i64;
         let mut expansion = None;
         let mut is_fixed = false;
-        let (creates, items) = insert_args(args, arity, |at| {
+        let (mut seed, mut tightening) = (None, Some(TIGHTENING_USUAL));
+        let has_seed = (2..args.len()).any(|at| args.is(at, "SEED"));
+        let (creates, items) = insert_args(args, arity, has_seed, |at| {
             let value = || args.get(at + 1).ok_or_else(arity);
             if args.is(at, "NONSCALING") {
                 is_fixed = true;
@@ -188,6 +195,12 @@ impl<'a> InsertArgs<'a> {
                 capacity = parse_i64(value()?).ok_or(BAD_CAPACITY)?;
             } else if args.is(at, "EXPANSION") {
                 expansion = Some(parse_i64(value()?).ok_or(BAD_EXPANSION)?);
+            } else if args.is(at, "TIGHTENING") {
+                let ratio = parse_double(value()?).ok_or(BAD_TIGHTENING)?;
+                tightening = Some(ratio).filter(|ratio| *ratio > 0.0 && *ratio < 1.0);
+            } else if args.is(at, "SEED") {
+                let bytes = <[u8; 32]>::try_from(value()?).map_err(|_| BAD_SEED)?;
+                seed = Some(bytes);
             } else {
                 return Err(UNKNOWN);
             }
@@ -200,9 +213,17 @@ impl<'a> InsertArgs<'a> {
         ) else {
             return Err(BAD);
         };
+        let tightening = tightening.ok_or(TIGHTENING_RANGE)?;
+        let seeding = seed.map(|seed| Seeding {
+            seed,
+            is_random: true,
+            error,
+            tightening,
+        });
         let recipe = Recipe {
             capacity,
             error,
+            seeding,
             ..defaults
         };
         let recipe = recipe.expanding(expansion, is_fixed);
@@ -226,6 +247,9 @@ fn count_items(call: &mut Call<'_>) -> CommandResult {
 ///
 /// Reply: as of MADD; an error if there is no filter and the command has NOCREATE. Options have no
 /// effect on a filter that exists.
+///
+/// With `SEED bytes [TIGHTENING ratio]`, as Valkey's module repeats its commands, it makes a filter
+/// of that module, perhaps without ITEMS.
 fn insert(call: &mut Call<'_>) -> CommandResult {
     let _room = room(call);
     let key = call.args.at(1);

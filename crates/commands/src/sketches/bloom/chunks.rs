@@ -1,4 +1,5 @@
-//! SCANDUMP and LOADCHUNK: a filter as header and chunks.
+//! SCANDUMP and LOADCHUNK: a filter as header and chunks. LOAD: a filter of Valkey's module as a
+//! whole, as that module's log has it.
 //!
 //! The position after a chunk is the chunk's name, so that a client may send a chunk twice. The log
 //! and replicas repeat LOADCHUNK as it is.
@@ -78,6 +79,33 @@ fn loadchunk(call: &mut Call<'_>) -> CommandResult {
     } else {
         return Err(NOT_FOUND);
     }
+    call.db.changed(key, Class::MODULE, call.name);
+    call.reply.ok();
+    Ok(())
+}
+
+const KEY_EXISTS: CommandError = CommandError::Text("BUSYKEY Target key name already exists.");
+const BAD_DUMP: CommandError = CommandError::Text("ERR bloom object decoding failed");
+
+pub(super) const LOAD: Spec = Spec {
+    arity: Arity::Exactly(3),
+    handler: load,
+    name: "bf.load",
+    ..LOADCHUNK
+};
+
+/// `BF.LOAD key dump`: makes a filter of Valkey's module.
+///
+/// Reply: OK; an error if the key exists, or the bytes are no filter. O(bytes).
+fn load(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
+    let [_, key, dump] = call.args.exactly();
+    let place = call.db.place(key);
+    if place.holds::<Bloom>()? {
+        return Err(KEY_EXISTS);
+    }
+    let filter = russet_sketches::Bloom::from_dump(dump).map_err(|_| BAD_DUMP)?;
+    place.put(Bloom::from(filter));
     call.db.changed(key, Class::MODULE, call.name);
     call.reply.ok();
     Ok(())

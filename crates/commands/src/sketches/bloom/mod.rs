@@ -15,6 +15,8 @@ mod recipe;
 mod rotate;
 mod row;
 #[cfg(test)]
+mod seeded_tests;
+#[cfg(test)]
 mod tests;
 
 use russet_server::Spec;
@@ -23,6 +25,7 @@ pub(crate) static SPECS: &[Spec] = &[
     add::ADD,
     add::INSERT,
     add::MADD,
+    chunks::LOAD,
     chunks::LOADCHUNK,
     chunks::SCANDUMP,
     exists::EXISTS,

@@ -14,7 +14,7 @@ use russet_config::Config;
 use russet_keyspace::Class;
 use russet_resp::Args;
 use russet_server::{Call, CommandResult, Spec};
-use russet_sketches::bloom::{BloomError, GROWTH_USUAL, Rotation};
+use russet_sketches::bloom::{BloomError, GROWTH_USUAL, Rotation, Seeding};
 use russet_types::Bloom;
 
 /// A higher error becomes this.
@@ -34,6 +34,8 @@ pub(super) struct Recipe {
     /// More than 0; of a filter that does not scale only files show it.
     pub growth: u32,
     pub scales: bool,
+    /// Of a filter of Valkey's module; its error is [`Recipe::error`].
+    pub seeding: Option<Seeding>,
 }
 
 impl Recipe {
@@ -57,6 +59,7 @@ impl Recipe {
                 GROWTH_USUAL
             },
             scales: expansion > 0,
+            seeding: None,
         }
     }
 
@@ -76,6 +79,14 @@ impl Recipe {
     }
 
     pub fn filter(&self) -> Result<Bloom, CommandError> {
+        if let Some(seeding) = self.seeding {
+            let growth = if self.scales { self.growth } else { 0 };
+            let error = self.error;
+            let seeding = Seeding { error, ..seeding };
+            let made = russet_sketches::Bloom::seeded(self.capacity, growth, seeding);
+            let made = made.and_then(Result::ok).ok_or(NOT_CREATED)?;
+            return Ok(Bloom::from(made));
+        }
         let error = self.error.min(ERROR_MAX);
         let made =
             russet_sketches::Bloom::with_growth(self.capacity, error, self.growth, self.scales);
@@ -93,7 +104,12 @@ impl Recipe {
 
     /// The words after RESERVE's key, or with `as_options` the words of INSERT before ITEMS.
     pub fn words(&self, as_options: bool) -> Vec<Vec<u8>> {
-        let error = format!("{}", self.error.min(ERROR_MAX)).into_bytes();
+        let error_max = if self.seeding.is_some() {
+            1.0
+        } else {
+            ERROR_MAX
+        };
+        let error = format!("{}", self.error.min(error_max)).into_bytes();
         let capacity = self.capacity.to_string().into_bytes();
         let mut words = if as_options {
             vec![b"ERROR".to_vec(), error, b"CAPACITY".to_vec(), capacity]
@@ -104,7 +120,13 @@ impl Recipe {
         if !self.scales {
             words.push(b"NONSCALING".to_vec());
         }
-        if self.scales || as_options {
+        if let Some(seeding) = self.seeding.filter(|_| as_options) {
+            words.push(b"TIGHTENING".to_vec());
+            words.push(seeding.tightening.to_string().into_bytes());
+            words.push(b"SEED".to_vec());
+            words.push(seeding.seed.to_vec());
+        }
+        if self.scales || as_options && self.seeding.is_none() {
             words.push(b"EXPANSION".to_vec());
             words.push(self.growth.to_string().into_bytes());
         }
@@ -114,7 +136,10 @@ impl Recipe {
     /// Whether every server makes the same filter from the command's words, if the words left the
     /// settings in `defaults` open; `is_named`: the filter scales, or a word says that it does not.
     pub fn is_plain(&self, defaults: Recipe, is_named: bool) -> bool {
-        self.error <= ERROR_MAX && is_named && defaults == Recipe::of(&Config::default())
+        self.seeding.is_none()
+            && self.error <= ERROR_MAX
+            && is_named
+            && defaults == Recipe::of(&Config::default())
     }
 }
 

@@ -126,7 +126,7 @@ impl<'a> InsertArgs<'a> {
     fn parse(args: Args<'a>, name: &str, usual: Recipe) -> Result<InsertArgs<'a>, CommandError> {
         let arity = || CommandError::WrongArity(name.to_owned());
         let mut capacity = None;
-        let (creates, items) = insert_args(args, arity, |at| {
+        let (creates, items) = insert_args(args, arity, false, |at| {
             if !args.is(at, "CAPACITY") {
                 return Err(UNKNOWN);
             }

@@ -9,6 +9,7 @@
 //! any argument; other sketches are payloads:
 //!
 //!     BF.LOADCHUNK key 1 header | BF.LOADCHUNK key end chunk | RESTORE key 0 payload
+//!     BF.LOAD key dump            a Bloom filter of Valkey's module
 
 mod bloom;
 mod count_min;
@@ -30,6 +31,13 @@ use std::ops::Range;
 pub(crate) trait StoredSketch: Kind {
     /// The version of its fields that is written, as a rule.
     const VERSION: u64;
+    /// The name of another module's form, if there is one.
+    const OTHER_NAME: Option<&str> = None;
+
+    /// The name of the form that this sketch has.
+    fn form_name(&self) -> &'static str {
+        Self::NAME
+    }
 
     /// The version of this sketch's fields.
     fn version(&self) -> u64 {
@@ -38,6 +46,11 @@ pub(crate) trait StoredSketch: Kind {
 
     /// Reads its fields of a version; every number is checked before anything is made from it.
     fn load(input: &mut Input<'_>, version: u64) -> Result<Self, Fault>;
+
+    /// As [`StoredSketch::load`], of the form [`StoredSketch::OTHER_NAME`].
+    fn load_other(_input: &mut Input<'_>, _version: u64) -> Result<Self, Fault> {
+        Err(unknown_version())
+    }
 
     /// Writes fields from a position on, 0 at first; returns where the next fields begin. `None`:
     /// these were the last.
@@ -61,7 +74,7 @@ where
 
     fn load(input: &mut Input<'_>, _kind: u8, _rules: &Rules) -> Result<BoxedValue<S>, Fault> {
         let id = module::read_id(input)?;
-        if id.name == S::NAME {
+        if id.name == S::NAME || S::OTHER_NAME == Some(id.name.as_str()) {
             load_fields(input, &id)
         } else {
             Err(Fault::Module(id.name))
@@ -73,7 +86,7 @@ where
     }
 
     fn save_head(&self, to: &mut RdbWriter, _form: ValueForm) {
-        to.length(module::id(S::NAME, self.version()));
+        to.length(module::id(self.form_name(), self.version()));
     }
 
     fn save_part(&self, to: &mut RdbWriter, _: ValueForm, at: u64, _limit: usize) -> Option<u64> {
@@ -105,7 +118,11 @@ pub(crate) fn load_fields<S: StoredSketch>(
     input: &mut Input<'_>,
     id: &ModuleId,
 ) -> Result<BoxedValue<S>, Fault> {
-    let sketch = <S as StoredSketch>::load(input, id.version)?;
+    let sketch = if S::OTHER_NAME == Some(id.name.as_str()) {
+        S::load_other(input, id.version)?
+    } else {
+        <S as StoredSketch>::load(input, id.version)?
+    };
     read_end(input)?;
     Ok(BoxedValue::from(sketch))
 }
@@ -175,7 +192,7 @@ pub(crate) fn payload<S: StoredSketch>(sketch: &S) -> Vec<u8> {
     let mut writer = RdbWriter::new(VERSION_USUAL, true);
     writer.pack_blocks();
     writer.raw(&[kind::MODULE_2]);
-    writer.length(module::id(S::NAME, sketch.version()));
+    writer.length(module::id(sketch.form_name(), sketch.version()));
     let mut at = Some(0);
     while let Some(here) = at {
         at = sketch.save(&mut writer, here);
