@@ -13,7 +13,7 @@ use crate::rdb::{
 use crate::support::daemon::russet;
 use crate::support::once::{ProcessOutput, run_once};
 use crate::support::random::Random;
-use crate::support::{Connection, Daemon, peers::Peer};
+use crate::support::{Connection, Daemon, peers::Peer, wait_until};
 
 const FUNCTIONS: &str = "FUNCTION LOAD";
 
@@ -212,6 +212,136 @@ fn marks_and_expiries_of_members_are_kept_for_redis_8_12() {
         assert_eq!(there.ask("SCARD plain"), ":2\r\n", "{target}");
         assert_eq!(there.ask("DBSIZE"), ":2\r\n", "{target}");
     }
+}
+
+/// Fields of module data.
+fn field_number(n: u8) -> Vec<u8> {
+    assert!(n < 64);
+    vec![2, n]
+}
+
+fn field_text(text: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(text.len()).expect("short");
+    [&[5, 0x40 | (len >> 8) as u8, len as u8], text].concat()
+}
+
+fn field_double(n: f64) -> Vec<u8> {
+    [&[4][..], &n.to_le_bytes()].concat()
+}
+
+fn module_id(name: &str, version: u64) -> Vec<u8> {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let digit = |letter: &u8| LETTERS.iter().position(|its| its == letter);
+    let name = name.as_bytes().iter().map(digit);
+    let id = name.fold(0, |id, digit| id << 6 | digit.expect("a letter") as u64);
+    [&[0x81][..], &(id << 10 | version).to_be_bytes()].concat()
+}
+
+/// A Bloom filter of Valkey's module with `item:0` to `item:49`, as the module wrote it.
+const VALKEY_FILTER: &str = concat!(
+    "01780000000000000007000000000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c",
+    "1d1e1f0dc114d2882888921aafa6110022e15ae887821162220e4140125c079106124ba01090690a5121",
+    "5601a2451a4aa0a22322030206072281110000c420900802a2b4048ea02480006ecc0296a20a081690c7",
+    "22288708c271c25c5b00488028113888c496c2902802288b0421014609118268c025a6568120a6",
+);
+
+/// A field of a message that is a number, and a field with content.
+fn message_number(field: u8, n: u8) -> Vec<u8> {
+    vec![field << 3, n]
+}
+
+fn message(field: u8, content: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(content.len()).expect("short");
+    assert!(len < 0x80);
+    [&[field << 3 | 2, len], content].concat()
+}
+
+/// A file as Valkey with its modules writes it: a filter, a hash, and the index over hashes.
+fn file_of_valkey_s_modules() -> Vec<u8> {
+    let digit = |at| u8::from_str_radix(&VALKEY_FILTER[at..at + 2], 16).expect("hexadecimal");
+    let parcel: Vec<u8> = (0..VALKEY_FILTER.len()).step_by(2).map(digit).collect();
+    let mut file = b"REDIS0011\xFE\x00\x07\x05bloom".to_vec();
+    file.extend(module_id("bloomfltr", 1));
+    for part in [
+        field_number(1),
+        field_number(2),
+        field_double(0.01),
+        field_double(0.5),
+        field_number(1),
+        field_text(&parcel),
+        // A capacity of 100, which is above the numbers of a byte.
+        vec![2, 0x40, 100],
+        field_number(50),
+        vec![0],
+    ] {
+        file.extend(part);
+    }
+    file.extend(b"\x04\x05doc:1\x01\x01n\x015");
+    let attribute = [
+        message(1, b"n"),
+        message(2, b"n"),
+        message(3, &message(2, b"")),
+    ];
+    let schema = [
+        message(1, b"idx"),
+        message(2, b"doc:"),
+        message_number(3, 1),
+        message(6, &attribute.concat()),
+    ];
+    let section = [
+        message_number(1, 1),
+        message_number(2, 1),
+        message(3, &schema.concat()),
+    ];
+    file.push(0xF7);
+    file.extend(module_id("Vk-Search", 1));
+    for part in [
+        field_number(2),
+        field_number(1),
+        field_number(1),
+        field_text(&section.concat()),
+        field_text(b"header"),
+        field_text(b"\x0A\x03abc"),
+        field_text(b""),
+        vec![0, 0xFF],
+        vec![0; 8],
+    ] {
+        file.extend(part);
+    }
+    file
+}
+
+#[test]
+fn files_of_valkey_with_its_modules_lose_nothing() {
+    let place = folder();
+    let file = place.path().join("valkey.rdb");
+    fs::write(&file, file_of_valkey_s_modules()).expect("a file");
+    let check = |server: &Daemon| {
+        let mut c = server.connect();
+        for n in 0..50 {
+            assert_eq!(c.ask(&format!("BF.EXISTS bloom item:{n}")), ":1\r\n");
+        }
+        assert_eq!(c.ask("BF.EXISTS bloom other"), ":0\r\n");
+        assert_eq!(c.ask("BF.CARD bloom"), ":50\r\n");
+        assert_eq!(c.ask("FT._LIST"), "*1\r\n$3\r\nidx\r\n");
+        wait_until("the document is found", || {
+            let found = c.ask("FT.SEARCH idx @n:[5 5] NOCONTENT");
+            found == "*2\r\n:1\r\n$5\r\ndoc:1\r\n"
+        });
+    };
+    let ours = with_file(&russet(), &file, &[]);
+    check(&ours);
+    // Its own file has all of it, too.
+    assert_eq!(ours.connect().ask("SAVE"), "+OK\r\n");
+    let again = with_file(&russet(), &ours.folder().join("dump.rdb"), &[]);
+    check(&again);
+    let to = place.path().join("converted.rdb");
+    let ended = convert(&["--to", "valkey-8.1"], &file, &to);
+    assert_eq!(ended.code, Some(0), "{}", ended.out);
+    check(&with_file(&russet(), &to, &[]));
+    let ended = convert(&["--to", "redis-8.0", "--force", "--skip"], &file, &to);
+    let said = "db 0 key 'bloom': a Bloom filter of Valkey's module";
+    assert!(ended.out.contains(said), "{}", ended.out);
 }
 
 /// Redis and Valkey store expiring fields in different forms.

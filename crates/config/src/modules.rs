@@ -79,6 +79,8 @@ pub struct Module {
     pub options: &'static str,
     /// The file that a `loadmodule` line names; `""`: it has none.
     pub file: &'static str,
+    /// The file of Valkey's module of the same commands.
+    valkey_file: &'static str,
     /// The arguments of that line, each with its directive.
     arguments: &'static [(&'static str, &'static str)],
 }
@@ -89,6 +91,7 @@ const VECTOR_SET: Module = Module {
     path: "",
     options: "handle-io-errors|handle-repl-async-load",
     file: "",
+    valkey_file: "",
     arguments: &[],
 };
 
@@ -98,6 +101,7 @@ const LUA: Module = Module {
     path: "lua",
     options: "",
     file: "",
+    valkey_file: "",
     arguments: &[],
 };
 
@@ -107,6 +111,7 @@ const JSON: Module = Module {
     path: "",
     options: "handle-io-errors",
     file: "rejson.so",
+    valkey_file: "libjson.so",
     arguments: &[("AUTO_CREATE_DEEP_PATHS", "json-auto-create-deep-paths")],
 };
 
@@ -116,6 +121,7 @@ const SKETCHES: Module = Module {
     path: "",
     options: "handle-io-errors",
     file: "redisbloom.so",
+    valkey_file: "libvalkey_bloom.so",
     arguments: &[
         ("ERROR_RATE", "bf-error-rate"),
         ("INITIAL_SIZE", "bf-initial-size"),
@@ -136,6 +142,7 @@ const TIME_SERIES: Module = Module {
     path: "",
     options: "handle-io-errors",
     file: "redistimeseries.so",
+    valkey_file: "",
     arguments: &[
         ("COMPACTION_POLICY", "ts-compaction-policy"),
         ("RETENTION_POLICY", "ts-retention-policy"),
@@ -155,6 +162,7 @@ const SEARCH: Module = Module {
     path: "",
     options: "handle-io-errors",
     file: "redisearch.so",
+    valkey_file: "libsearch.so",
     arguments: &[
         ("DEFAULT_DIALECT", "search-default-dialect"),
         ("TIMEOUT", "search-timeout"),
@@ -186,7 +194,10 @@ pub(super) const VALKEY: &[Module] = &[LUA, JSON, SKETCHES, SEARCH, TIME_SERIES]
 /// The module whose file a `loadmodule` line names, if it is built in.
 pub(super) fn built_in(path: &[u8]) -> Option<&'static Module> {
     let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-    let named = |module: &&Module| !module.file.is_empty() && module.file.as_bytes() == file;
+    let named = |module: &&Module| {
+        let names = [module.file, module.valkey_file];
+        !file.is_empty() && names.iter().any(|name| name.as_bytes() == file)
+    };
     REDIS.iter().chain(VALKEY).find(named)
 }
 
@@ -218,6 +229,9 @@ mod tests {
             Some("ReJSON")
         );
         assert_eq!(name(b"rejson.so"), Some("ReJSON"));
+        assert_eq!(name(b"/usr/lib/valkey/libjson.so"), Some("ReJSON"));
+        assert_eq!(name(b"libsearch.so"), Some("search"));
+        assert_eq!(name(b"libvalkey_bloom.so"), Some("bf"));
         assert_eq!(name(b"/x/redisbloom.so"), Some("bf"));
         for other in [&b"/x/rejson.so/"[..], b"", b"/", b"/x/other.so"] {
             assert_eq!(name(other), None);

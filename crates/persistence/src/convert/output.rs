@@ -7,12 +7,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::background::{BackgroundFile, Plan, sync_folder};
-use super::super::rdb::{Fault, INDEXES, RdbWriter, Settings, Use};
+use super::super::rdb::{Fault, INDEXES, ModuleData, RdbWriter, Settings, Use, VALKEY_INDEXES};
 use super::obstacles::Obstacles;
 use super::{ConvertError, version_of};
 use russet_config::{Dialect, Release};
+use russet_json::Path as DocumentPath;
 use russet_keyspace::{DbIndex, KeyView, ValueView};
-use russet_search::file;
+use russet_search::file::{self, Definition};
+use russet_search::schema::parse::{self, JsonPath};
 use russet_types::{Bloom, Json, PathHash};
 
 /// Size at which bytes are handed to the file.
@@ -118,6 +120,9 @@ impl<'a, 't> TargetFile<'a, 't> {
     /// Data beside the keys: indexes in the form that each target reads, which needs the module
     /// `search`.
     pub fn settings(&mut self, settings: &Settings) -> Result<(), Fault> {
+        if settings.id.name == VALKEY_INDEXES && !settings.items.is_empty() {
+            return self.valkey_indexes(settings);
+        }
         if settings.id.name != INDEXES {
             let id = (settings.id.name.as_str(), settings.id.version);
             self.writer.settings(id, &settings.items, settings.is_after);
@@ -125,6 +130,32 @@ impl<'a, 't> TargetFile<'a, 't> {
         }
         let definitions = file::read(settings.id.version, &settings.items);
         let definitions = definitions.map_err(|damaged| Fault::damaged(damaged.0))?;
+        self.obstacles.indexes(definitions.len());
+        let (version, items) = file::write(&definitions);
+        self.writer
+            .settings((INDEXES, version), &items, settings.is_after);
+        Ok(())
+    }
+
+    /// Indexes of Valkey's module, in the form of Redis's module.
+    fn valkey_indexes(&mut self, settings: &Settings) -> Result<(), Fault> {
+        let lines = file::read_valkey(&settings.items);
+        let lines = lines.map_err(|damaged| Fault::damaged(damaged.0))?;
+        let mut definitions = Vec::new();
+        for (name, line) in lines {
+            let words: Vec<&[u8]> = line.iter().skip(2).map(Vec::as_slice).collect();
+            match parse::create(&name, &words, &check_path) {
+                Ok(schema) => definitions.push(Definition {
+                    name,
+                    schema,
+                    synonyms: Default::default(),
+                    aliases: Vec::new(),
+                    left_ms: None,
+                    unread_filter: None,
+                }),
+                Err(_) => self.obstacles.module(VALKEY_INDEXES, ModuleData::Settings),
+            }
+        }
         self.obstacles.indexes(definitions.len());
         let (version, items) = file::write(&definitions);
         self.writer
@@ -230,4 +261,15 @@ impl<'a, 't> TargetFile<'a, 't> {
         }
         named.map(|()| Some(bytes))
     }
+}
+
+/// Whether a text is a path into documents, and whether the values that it finds have an order.
+fn check_path(text: &[u8]) -> Option<JsonPath> {
+    let text = std::str::from_utf8(text).ok()?;
+    let path = DocumentPath::parse(text).ok()?;
+    Some(if path.is_static() {
+        JsonPath::Ordered
+    } else {
+        JsonPath::Unordered
+    })
 }

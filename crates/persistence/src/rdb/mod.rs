@@ -78,7 +78,7 @@ pub use file::{FileProgress, is_snapshot, open};
 pub use format::RdbOrigin;
 pub use input::{Input, Text};
 pub use layout::{Layout, Part};
-pub use module::{DICTIONARIES, INDEXES, ModuleData, Settings};
+pub use module::{DICTIONARIES, INDEXES, ModuleData, Settings, VALKEY_INDEXES};
 pub use payload::Payload;
 #[cfg(any(test, feature = "testing"))]
 pub use payload::seal;

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::input::{Input, Text};
 use super::writer::RdbWriter;
 use russet_keyspace::DbIndex;
-use russet_search::file::Item;
+use russet_search::file::{Item, SectionFilter};
 
 /// The kinds of fields of module data.
 pub mod field {
@@ -45,6 +45,8 @@ pub(crate) const TIME_SERIES: &str = "TSDB-TYPE";
 pub(crate) const SUGGESTIONS: &str = "trietype0";
 /// Definitions of indexes, which stand beside the keys, as do dictionaries.
 pub const INDEXES: &str = "ft_index0";
+/// Definitions of indexes of Valkey's module, with the content of the indexes.
+pub const VALKEY_INDEXES: &str = "Vk-Search";
 /// Of correctly spelled words.
 pub const DICTIONARIES: &str = "scdtype00";
 /// The modules whose data is read.
@@ -187,6 +189,8 @@ pub(crate) fn read_settings(input: &mut Input<'_>) -> Result<Settings, Fault> {
     }
     let is_after = input.length()? == 2;
     let mut items = Vec::new();
+    let is_of_valkey = id.name == VALKEY_INDEXES && id.version == 1;
+    let mut sections = SectionFilter::default();
     loop {
         let item = match input.length()? {
             field::END => break,
@@ -196,6 +200,9 @@ pub(crate) fn read_settings(input: &mut Input<'_>) -> Result<Settings, Fault> {
             field::STRING => {
                 let mut text = Vec::new();
                 input.string_to(&mut text)?;
+                if is_of_valkey && !sections.is_section(&text) {
+                    continue;
+                }
                 Item::Text(text)
             }
             _ => return Err(Fault::damaged("a field of module data is of no kind")),
@@ -203,7 +210,7 @@ pub(crate) fn read_settings(input: &mut Input<'_>) -> Result<Settings, Fault> {
         items.push(item);
     }
     let says_nothing = matches!(items.as_slice(), [] | [Item::Number(0)]);
-    if says_nothing || [INDEXES, DICTIONARIES].contains(&id.name.as_str()) {
+    if says_nothing || is_of_valkey || [INDEXES, DICTIONARIES].contains(&id.name.as_str()) {
         return Ok(Settings {
             id,
             items,

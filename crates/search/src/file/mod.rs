@@ -11,6 +11,7 @@
 //! | `read` | versions 17 to 28 |
 //! | `write` | version 23 |
 //! | `dictionaries` | dictionaries |
+//! | `valkey` | definitions of Valkey's module |
 //!
 //! Source: dumps of Redis Stack 7.4; the readers of RediSearch 8.10.
 
@@ -18,10 +19,12 @@ mod dictionaries;
 mod read;
 #[cfg(test)]
 mod tests;
+mod valkey;
 mod write;
 
 pub use dictionaries::{Dictionaries, read_dictionaries, write_dictionaries};
 pub use read::read;
+pub use valkey::{Line, SectionFilter, read_valkey};
 pub use write::write;
 
 use std::collections::BTreeMap;

@@ -20,7 +20,7 @@ use russet_config::Config;
 use russet_keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
 use russet_persistence::rdb::{
     self, DICTIONARIES, Fault, FileProgress, INDEXES, KeyFacts, Loader, ModuleData, ReadOptions,
-    ReadStep, Reader, Settings,
+    ReadStep, Reader, Settings, VALKEY_INDEXES,
 };
 use russet_replication::change_stream::Cursors;
 use russet_replication::quorum::Lineage;
@@ -308,6 +308,7 @@ impl RdbLoad {
     /// After [`LoadStep::Done`]: the definitions of indexes.
     pub fn take_search(&mut self) -> Result<SearchData, LoadError> {
         let mut data = SearchData::default();
+        let mut of_valkey = Vec::new();
         for Settings { id, items, .. } in std::mem::take(&mut self.collected.settings) {
             if id.name == INDEXES {
                 data.definitions
@@ -315,11 +316,16 @@ impl RdbLoad {
             } else if id.name == DICTIONARIES {
                 data.dictionaries
                     .append(&mut file::read_dictionaries(&items)?);
+            } else if id.name == VALKEY_INDEXES && !items.is_empty() {
+                of_valkey.extend(file::read_valkey(&items)?);
             }
         }
         if let Some(bytes) = self.collected.other_indexes.take() {
             let damaged = file::DecodeError("indexes over other databases");
             data.others = Definitions::read(&bytes).ok_or(damaged)?;
+        }
+        for (name, create) in of_valkey {
+            data.others.indexes.insert(name, vec![create]);
         }
         data.refused = self.collected.refused_indexes.take();
         Ok(data)
