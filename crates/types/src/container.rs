@@ -3,11 +3,13 @@
 
 use std::borrow::Cow;
 
+use super::block::BlockForm;
 use super::kinds::{Encoding, Type};
 use super::signature::Signature;
 use russet_base::memory::mover::Mover;
 use russet_encodings::hashtable::Shape;
 use russet_encodings::listpack::Listpack;
+use russet_encodings::record::SchemaRef;
 
 /// A value that a keyspace entry holds as an encoding and a word.
 ///
@@ -73,6 +75,17 @@ pub trait Container: Sized + Clone + MemoryUsage + Relocate + 'static {
             self.encoding(),
             Encoding::Listpack | Encoding::ListpackEx | Encoding::Record | Encoding::Intset
         )
+    }
+
+    /// The form and the bytes of the block, if the value is a single block that may be compressed.
+    fn block(&self) -> Option<(BlockForm, &[u8])> {
+        None
+    }
+
+    /// The value of a form and bytes that [`Container::block`] gave, which are checked as far as
+    /// reading them needs; `schema` is that of the form's number. `None`: they are no such value.
+    fn from_block(_form: &BlockForm, _bytes: &[u8], _schema: Option<SchemaRef>) -> Option<Self> {
+        None
     }
 
     /// The packed form, if the value is packed: DEBUG LISTPACK.

@@ -5,8 +5,10 @@
 
 use std::ops::{Deref, DerefMut};
 
+use super::block::BlockForm;
 use super::{Container, Encoding, MemoryUsage, Relocate, Signature, Type};
 use russet_base::memory::mover::Mover;
+use russet_encodings::record::SchemaRef;
 use russet_json::{Document, Format};
 
 /// See the module.
@@ -50,6 +52,19 @@ impl Container for Json {
     const NAME: &str = "ReJSON-RL";
     /// Redis's number of values of modules.
     const NUMBER: u32 = 5;
+
+    fn is_one_block(&self) -> bool {
+        self.0.flat_bytes().is_some()
+    }
+
+    fn block(&self) -> Option<(BlockForm, &[u8])> {
+        let bytes = self.0.flat_bytes()?;
+        Some((BlockForm::of(self), bytes))
+    }
+
+    fn from_block(_form: &BlockForm, bytes: &[u8], _schema: Option<SchemaRef>) -> Option<Json> {
+        Some(Json(Document::from_flat_bytes(bytes)))
+    }
 
     fn into_word(self) -> (Encoding, u64) {
         (Encoding::OfModule, self.0.into_word())

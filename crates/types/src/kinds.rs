@@ -9,7 +9,8 @@
 //!      have numbers of their own.
 //!   2. Types from `Json` on are those of modules, with a single encoding, `OfModule`, which no
 //!      other type has. So a tag of eight bits holds type and encoding: at most 16 other types, 16
-//!      of modules, and 16 encodings.
+//!      of modules, and 16 encodings. Packed values of modules have the tags that their types'
+//!      own numbers would give: only the first few may be packed.
 
 use super::Limits;
 
@@ -132,7 +133,7 @@ static KINDS: [Type; 256] = {
         let mut encoding = 0;
         while encoding < Encoding::ALL.len() {
             let of = Encoding::ALL[encoding];
-            if is_of_module(kind) == matches!(of, Encoding::OfModule) {
+            if may_have(kind, of) {
                 kinds[tag(kind, of) as usize] = kind;
             }
             encoding += 1;
@@ -141,6 +142,15 @@ static KINDS: [Type; 256] = {
     }
     kinds
 };
+
+/// Whether values of the type may have the encoding, as far as tags distinguish them.
+const fn may_have(kind: Type, encoding: Encoding) -> bool {
+    match encoding {
+        Encoding::OfModule => is_of_module(kind),
+        Encoding::Packed => (kind as u8) < 16,
+        _ => !is_of_module(kind),
+    }
+}
 
 const fn is_of_module(kind: Type) -> bool {
     kind as u8 >= FIRST_OF_MODULE
@@ -151,7 +161,7 @@ const fn is_of_module(kind: Type) -> bool {
 #[inline]
 pub const fn tag(kind: Type, encoding: Encoding) -> u8 {
     let kind = kind as u8;
-    let number = if kind >= FIRST_OF_MODULE {
+    let number = if kind >= FIRST_OF_MODULE && matches!(encoding, Encoding::OfModule) {
         kind - FIRST_OF_MODULE
     } else {
         kind
@@ -193,7 +203,7 @@ mod tests {
     fn a_tag_says_type_and_encoding() {
         for kind in Type::ALL {
             for encoding in Encoding::ALL {
-                if is_of_module(kind) == (encoding == Encoding::OfModule) {
+                if may_have(kind, encoding) {
                     let tag = tag(kind, encoding);
                     assert_eq!((Type::of_tag(tag), Encoding::of_tag(tag)), (kind, encoding));
                 }

@@ -36,6 +36,7 @@
 
 mod any;
 pub mod array;
+pub mod block;
 mod boxed;
 mod container;
 mod expiry_order;

@@ -5,9 +5,11 @@
 //! around the limit does not convert at every step. Cost: that of the encodings.
 #![allow(unsafe_code)]
 
+use super::block::{BlockForm, listpack_of};
 use super::{Container, Encoding, End, Entry, Limits, Signature, Type, boxed};
 use russet_encodings::listpack::Listpack;
 use russet_encodings::quicklist::Quicklist;
+use russet_encodings::record::SchemaRef;
 use russet_encodings::thin::ThinPointer;
 use std::borrow::Cow;
 
@@ -236,6 +238,17 @@ impl Container for List {
     const TYPE: Type = Type::List;
     const NAME: &str = "list";
     const NUMBER: u32 = 1;
+
+    fn block(&self) -> Option<(BlockForm, &[u8])> {
+        match self {
+            List::Listpack(pack) => Some((BlockForm::of(self), pack.as_bytes())),
+            _ => None,
+        }
+    }
+
+    fn from_block(_form: &BlockForm, bytes: &[u8], _schema: Option<SchemaRef>) -> Option<List> {
+        listpack_of(bytes, 1).map(List::Listpack)
+    }
 
     fn into_word(self) -> (Encoding, u64) {
         let encoding = self.encoding();

@@ -9,6 +9,7 @@
 //! readers check the expiry themselves.
 #![allow(unsafe_code)]
 
+use super::block::{BlockForm, listpack_of};
 use super::expiry_order::{self, Expirable, ExpiryChange, NO_EXPIRY, expiry_at};
 use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
 use rand::Rng;
@@ -17,6 +18,7 @@ use russet_encodings::hashtable::Shape;
 use russet_encodings::intset::Intset;
 use russet_encodings::listpack::{Listpack, entry_bytes};
 use russet_encodings::members::MemberTable;
+use russet_encodings::record::SchemaRef;
 use russet_encodings::thin::ThinPointer;
 use std::borrow::Cow;
 
@@ -554,6 +556,17 @@ impl Container for Set {
     const TYPE: Type = Type::Set;
     const NAME: &str = "set";
     const NUMBER: u32 = 2;
+
+    fn block(&self) -> Option<(BlockForm, &[u8])> {
+        match self {
+            Set::Listpack(pack) => Some((BlockForm::of(self), pack.as_bytes())),
+            _ => None,
+        }
+    }
+
+    fn from_block(_form: &BlockForm, bytes: &[u8], _schema: Option<SchemaRef>) -> Option<Set> {
+        listpack_of(bytes, 1).map(Set::Listpack)
+    }
 
     fn into_word(self) -> (Encoding, u64) {
         let encoding = self.encoding();

@@ -169,6 +169,11 @@ impl Common {
         text.expect("the number was given")
     }
 
+    /// Whether a number was given for this column.
+    pub fn has(&self, column: usize, number: u8) -> bool {
+        self.columns[column].get(usize::from(number)).is_some()
+    }
+
     /// The width of a column; 0 without a width.
     #[inline]
     pub fn width(&self, column: usize) -> usize {

@@ -280,6 +280,46 @@ impl Record {
         pack
     }
 
+    /// The bytes of the block, which mean the values together with the schema alone.
+    pub fn as_bytes(&self) -> &[u8] {
+        // SAFETY: the block was made for that many bytes (invariant 1), and is borrowed.
+        unsafe { std::slice::from_raw_parts(self.block().as_ptr(), self.total()) }
+    }
+
+    /// The number of the schema: the record keeps the schema, and so the number, in use.
+    pub fn schema_number(&self) -> u16 {
+        (self.0.get() >> ADDRESS_BITS) as u16
+    }
+
+    /// The record of these bytes ([`Record::as_bytes`]), which are checked. `None`: they are not
+    /// the values of this schema.
+    pub fn from_bytes(schema: SchemaRef, bytes: &[u8]) -> Option<Record> {
+        let mut rest = bytes;
+        for column in 0..schema.len() {
+            let (&head, after) = rest.split_first()?;
+            let width = schema.common().width(column);
+            let number = match head {
+                COMMON_FAR => Some(*after.first()?),
+                COMMON.. => Some(head - COMMON),
+                // A string of this form has no place in a record.
+                0xF0 => return None,
+                _ => None,
+            };
+            if number.is_some_and(|number| !schema.common().has(column, number)) {
+                return None;
+            }
+            let len = stored_len(head, width, || after.first().copied().unwrap_or(0));
+            rest = rest.get(len..)?;
+        }
+        if !rest.is_empty() {
+            return None;
+        }
+        let block = alloc::block(bytes.len());
+        // SAFETY: the new block has that many bytes, which are this value's alone.
+        unsafe { room(block, 0, bytes.len()) }.write_copy_of_slice(bytes);
+        Some(Record::of(block, schema))
+    }
+
     /// Offers the block to a mover.
     pub fn relocate(&mut self, mover: &mut Mover) {
         let block = self.block();

@@ -192,7 +192,7 @@ impl SchemaRef {
 
     /// Gives the reference up for its number, which [`SchemaRef::from_number`] turns back.
     #[inline]
-    pub(crate) fn into_number(self) -> u16 {
+    pub fn into_number(self) -> u16 {
         ManuallyDrop::new(self).0
     }
 

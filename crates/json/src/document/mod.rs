@@ -174,6 +174,21 @@ impl Document {
         }))
     }
 
+    /// The bytes of a small document, from which [`Document::from_flat_bytes`] makes it again.
+    /// `None`: it is large.
+    pub fn flat_bytes(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Form::Flat(buffer) => Some(buffer),
+            Form::Tree(_) => None,
+        }
+    }
+
+    /// The document of bytes that [`Document::flat_bytes`] gave. They are not checked: other bytes
+    /// make a document whose reading may panic.
+    pub fn from_flat_bytes(bytes: &[u8]) -> Document {
+        Document(Form::Flat(Buffer::new(bytes)))
+    }
+
     /// The same document for another reader, for whom it stays as it is now; `None`: the document
     /// is small, and is copied as soon.
     pub fn share(&self) -> Option<Document> {

@@ -10,6 +10,7 @@
 mod packed;
 mod shared;
 
+use super::block::{BlockForm, listpack_of};
 use super::expiry_order::{self, Expirable, ExpiryChange, NO_EXPIRY, expiry_at, find};
 use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
 use packed::{record, records, set_in_extended, set_in_listpack};
@@ -18,7 +19,7 @@ use russet_encodings::elements::Elements;
 use russet_encodings::fields::{Field, FieldTable, Ttl};
 use russet_encodings::hashtable::Shape;
 use russet_encodings::listpack::Listpack;
-use russet_encodings::record::{Record, fits};
+use russet_encodings::record::{Record, SchemaRef, fits};
 use russet_encodings::thin::ThinPointer;
 use shared::{SchemaLookup, extended, find as find_schema, make, reduced};
 use smallvec::SmallVec;
@@ -512,6 +513,27 @@ impl Container for Hash {
     const TYPE: Type = Type::Hash;
     const NAME: &str = "hash";
     const NUMBER: u32 = 4;
+
+    fn block(&self) -> Option<(BlockForm, &[u8])> {
+        match self {
+            Hash::Listpack(pack) => Some((BlockForm::of(self), pack.as_bytes())),
+            Hash::Record(record) => {
+                let form = BlockForm {
+                    schema: Some(record.schema_number()),
+                    ..BlockForm::of(self)
+                };
+                Some((form, record.as_bytes()))
+            }
+            Hash::ListpackEx(_) | Hash::Table(_) => None,
+        }
+    }
+
+    fn from_block(form: &BlockForm, bytes: &[u8], schema: Option<SchemaRef>) -> Option<Hash> {
+        match form.encoding {
+            Encoding::Record => Record::from_bytes(schema?, bytes).map(Hash::Record),
+            _ => listpack_of(bytes, 2).map(Hash::Listpack),
+        }
+    }
 
     fn into_word(self) -> (Encoding, u64) {
         let encoding = self.encoding();

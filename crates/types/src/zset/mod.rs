@@ -7,6 +7,7 @@
 
 mod packed;
 
+use super::block::{BlockForm, listpack_of};
 use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
 use packed::{PackedScore, find, insert_pair, pairs_from, prev_pair};
 pub(super) use packed::{are_in_order, element, next_pair};
@@ -16,6 +17,7 @@ use russet_encodings::btree::UnreadMember;
 use russet_encodings::elements::Elements;
 use russet_encodings::hashtable::Shape;
 use russet_encodings::listpack::Listpack;
+use russet_encodings::record::SchemaRef;
 use russet_encodings::scored::ScoredTable;
 use russet_encodings::thin::ThinPointer;
 use std::borrow::Cow;
@@ -364,6 +366,17 @@ impl Container for Zset {
     const TYPE: Type = Type::Zset;
     const NAME: &str = "zset";
     const NUMBER: u32 = 3;
+
+    fn block(&self) -> Option<(BlockForm, &[u8])> {
+        match self {
+            Zset::Listpack(pack) => Some((BlockForm::of(self), pack.as_bytes())),
+            _ => None,
+        }
+    }
+
+    fn from_block(_form: &BlockForm, bytes: &[u8], _schema: Option<SchemaRef>) -> Option<Zset> {
+        listpack_of(bytes, 2).map(Zset::Listpack)
+    }
 
     fn into_word(self) -> (Encoding, u64) {
         let encoding = self.encoding();
