@@ -206,6 +206,7 @@ pub use access::info::KeyInfo;
 pub use access::new_value::{NewValue, Str, TextBuffer};
 pub use access::place::{Expiry, Place};
 pub use access::restore::{KeyUse, OwnedValue};
+pub(crate) use access::value::UnpackedValues;
 pub use access::value::{AnyRef, Ref};
 pub use access::value_mut::RefMut;
 pub use access::view::{KeyView, ValueView};
@@ -310,6 +311,8 @@ pub struct Keyspace {
     pub lazyfree: LazyFree,
     /// The dictionaries of this keyspace's packed values.
     pub packing: PackState,
+    /// Packed containers that readers have unpacked.
+    pub(crate) unpacked: UnpackedValues,
     /// Slots dropped as a whole, being freed.
     dropped: slots::dropped::DroppedSlots,
     /// Databases that flushes have set aside.
@@ -380,6 +383,7 @@ impl Keyspace {
             dialect: Dialect::default(),
             lazyfree: LazyFree::new(),
             packing: PackState::default(),
+            unpacked: UnpackedValues::default(),
             dropped: slots::dropped::DroppedSlots::default(),
             aside: passes::set_aside::FlushedData::default(),
             hidden: None,
@@ -416,6 +420,7 @@ impl Keyspace {
 
     /// Sets the turn's time, Unix milliseconds, by which keys expire.
     pub fn set_now_ms(&mut self, now_ms: i64) {
+        self.unpacked.clear();
         self.now_ms = now_ms;
         self.lru_now = ((now_ms / 1000) as u32) & 0xff_ffff;
         self.set_expiring(self.expiring);

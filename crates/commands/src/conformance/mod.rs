@@ -37,6 +37,8 @@ pub(super) mod opened_keys;
 #[cfg(test)]
 mod packed;
 #[cfg(test)]
+mod packed_containers;
+#[cfg(test)]
 pub(super) mod rights;
 #[cfg(test)]
 pub(super) mod scans;

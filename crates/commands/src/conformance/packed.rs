@@ -11,9 +11,9 @@ use russet_config::Allowed;
 use russet_keyspace::{DbIndex, Saver};
 use russet_persistence::aof::CommandWriter;
 
-const DAMAGED: &str = "-ERR the packed value of this key is damaged\r\n";
+pub(super) const DAMAGED: &str = "-ERR the packed value of this key is damaged\r\n";
 
-fn bed(packs: bool) -> Testbed {
+pub(super) fn bed(packs: bool) -> Testbed {
     let mut t = Testbed::new();
     t.engine.server.config.enable_debug_command = Allowed::Yes;
     if packs {
@@ -22,12 +22,12 @@ fn bed(packs: bool) -> Testbed {
     t
 }
 
-fn is_packed(t: &mut Testbed, key: &str) -> bool {
+pub(super) fn is_packed(t: &mut Testbed, key: &str) -> bool {
     t.run(&format!("DEBUG OBJECT {key}")).contains(" packed:")
 }
 
 /// Runs a line in both; replies and all that follows from them must be equal.
-fn both(plain: &mut Testbed, packed: &mut Testbed, line: &str) {
+pub(super) fn both(plain: &mut Testbed, packed: &mut Testbed, line: &str) {
     assert_eq!(plain.run(line), packed.run(line), "{line}");
     assert_eq!(plain.take_effects(), packed.take_effects(), "{line}");
     let digest = "DEBUG DIGEST";

@@ -57,9 +57,11 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
             stamp: Some(stamp),
             beginnings: 1,
         };
+        drop(view);
         return dump_in_slices(call, work);
     }
     if let Some(document) = LongDocument::of(&view.value) {
+        drop(view);
         return dump_long(call, document, writer);
     }
     let payload = payload_of(&mut writer, &view.value);

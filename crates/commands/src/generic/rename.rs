@@ -181,6 +181,7 @@ fn restore_instead(call: &mut Call<'_>, key: &[u8], db: DbIndex, payload: Option
         let mut writer = writer_of_effects(&view.value);
         payload_of(&mut writer, &view.value)
     });
+    drop(view);
     let at = expiry.unwrap_or(0).to_string();
     let words: [&[u8]; 6] = [
         b"RESTORE",

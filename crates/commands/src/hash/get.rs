@@ -10,7 +10,7 @@ use crate::arguments::element;
 use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_server::{Call, CommandResult, Spec};
-use russet_types::{Container, Entry, Hash, HashField};
+use russet_types::{Entry, Hash, HashField};
 
 /// Calls `see` with the field found; deletes an expired field, which counts as missing.
 #[inline]
@@ -139,7 +139,7 @@ pub(super) const HLEN: Spec = Spec {
 /// Reply: integer, 0 if the key is missing. O(1).
 fn hlen(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
-    let len = call.db.read::<Hash>(key)?.map_or(0, |hash| hash.len());
+    let len = call.db.count::<Hash>(key)?;
     call.reply.int(len as i64);
     Ok(())
 }

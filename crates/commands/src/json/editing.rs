@@ -220,7 +220,7 @@ fn take_over(call: &mut Call<'_>, copied: EditTask) -> Result<Option<Change>, Co
     if !place.holds::<Json>().map_err(|_| OTHER_TYPE)? {
         return Ok(None);
     }
-    let mut json = place.open::<Json>();
+    let mut json = place.open::<Json>()?;
     if !json.is_unchanged_since(&copied.before) {
         return Ok(None);
     }

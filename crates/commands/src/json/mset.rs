@@ -145,7 +145,7 @@ fn set_all(call: &mut Call<'_>, values: Vec<Document>, rule: Rule) -> CommandRes
         let place = call.db.place(args.at(at));
         let outcome = if place.is_taken() {
             let path = compiled(&mut call.server.json_paths, path_at(args, at + 1)?)?;
-            let mut json = place.open::<Json>();
+            let mut json = place.open::<Json>()?;
             set_at(&mut json, &path, value, rule, &budget).unwrap_or(Outcome::Nothing)
         } else {
             let text = path_at(args, at + 1)?;
@@ -343,7 +343,12 @@ fn take_over(call: &mut Call<'_>, setting: Setting) -> Option<CommandResult> {
                 place.put(after);
             } else {
                 drop(before);
-                let old = std::mem::replace(&mut *place.open::<Json>(), after);
+                let mut json = match place.open::<Json>() {
+                    Ok(json) => json,
+                    Err(error) => return Some(Err(error)),
+                };
+                let old = std::mem::replace(&mut *json, after);
+                drop(json);
                 call.db.free_part(old);
             }
         }

@@ -200,7 +200,7 @@ pub(super) fn apply(
     // The command has waited long enough.
     let copies = if call.is_retry() { COPIES_MAX } else { 0 };
     let (budget, may_leave) = budget(call, bytes, copies);
-    let mut json = call.db.place(key).open::<Json>();
+    let mut json = call.db.place(key).open::<Json>()?;
     let outcome = (edit.apply)(&mut json, &path, value, edit.rule, &budget);
     if outcome.is_err() && budget.is_spent() && may_leave {
         drop(json);
@@ -225,7 +225,7 @@ fn take_over(call: &mut Call<'_>, edited: EditedDocument) -> Result<Option<Outco
     if !place.holds::<Json>().map_err(|_| OTHER_TYPE)? {
         return Ok(None);
     }
-    let mut json = place.open::<Json>();
+    let mut json = place.open::<Json>()?;
     if !json.is_unchanged_since(&edited.before) {
         return Ok(None);
     }

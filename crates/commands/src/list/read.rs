@@ -50,7 +50,7 @@ pub(super) const LPOS: Spec = Spec {
 /// `LLEN key`: the number of elements; 0 if the key is missing. O(1).
 fn llen(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
-    let len = call.db.read::<List>(key)?.map_or(0, |list| list.len());
+    let len = call.db.count::<List>(key)?;
     call.reply.int(len as i64);
     Ok(())
 }

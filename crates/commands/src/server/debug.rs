@@ -192,7 +192,7 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "OOM",
             "    Stop the server as an allocation that fails does.",
             "PACK <key>|ALL|EVERY <yes|no>",
-            "    Compress a string, all of them, or all after each command.",
+            "    Compress a value, all of them, or all after each command.",
             "PANIC",
             "    Stop the server with a panic.",
             "PAUSE-CRON <0|1>",

@@ -284,7 +284,7 @@ fn smismember(call: &mut Call<'_>) -> CommandResult {
 /// `SCARD key`: the number of members; 0 if the key is missing. O(1).
 fn scard(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
-    let len = call.db.read::<Set>(key)?.map_or(0, |set| set.len());
+    let len = call.db.count::<Set>(key)?;
     call.reply.int(len as i64);
     Ok(())
 }

@@ -91,7 +91,7 @@ pub(super) fn merge<F: Filter>(call: &mut Call<'_>) -> CommandResult {
     let copy = call.effects_wanted().then(|| merged.clone());
     let place = call.db.place(key);
     if place.is_taken() {
-        *place.open::<F>() = merged;
+        *place.open::<F>()? = merged;
     } else {
         place.put(merged);
     }

@@ -75,7 +75,7 @@ pub(super) const ZCARD: Spec = Spec {
 /// Reply: integer, 0 if the key is missing. O(1).
 fn zcard(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
-    let len = call.db.read::<Zset>(key)?.map_or(0, |zset| zset.len());
+    let len = call.db.count::<Zset>(key)?;
     call.reply.int(len as i64);
     Ok(())
 }

@@ -43,7 +43,7 @@ fn add(call: &mut Call<'_>) -> CommandResult {
             4 => None,
             _ => policy(args, find(args, 4, "ON_DUPLICATE"))?,
         };
-        let mut series = place.open::<TimeSeries>();
+        let mut series = place.open::<TimeSeries>()?;
         let own = policy_of(&series, config);
         // The series' own policy decides which samples to ignore.
         let ignores = own == Policy::Last;

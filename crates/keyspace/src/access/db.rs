@@ -9,6 +9,7 @@ use std::cell::Cell;
 use super::super::store::container::DetachedValue;
 use super::super::store::entry::{Entry, is_past};
 use super::super::store::prefixes::KeyUse;
+use super::super::store::sizes::Size;
 use super::super::store::table::FoundKey;
 use super::super::{
     AnyRef, Blessings, Cause, Class, Database, DbIndex, Effects, Expiry, KeyHash, KeyView,
@@ -450,8 +451,23 @@ impl<'a> Db<'a> {
     pub fn read<T: Container>(&mut self, key: &[u8]) -> Result<Option<Ref<'_, T>>, CommandError> {
         match self.find_to_read(key) {
             None => Ok(None),
-            Some(f) if f.entry.kind() == T::TYPE => Ok(Some(Ref::of(f.entry))),
+            Some(f) if f.entry.kind() == T::TYPE => {
+                self.keyspace.unpacked.clear();
+                self.keyspace.unpacked.open(f.entry).map(Some)
+            }
             Some(_) => Err(CommandError::WrongType),
+        }
+    }
+
+    /// The elements of the container at `key`, for a reader; 0: no such key. O(1), also of a packed
+    /// container.
+    #[inline]
+    pub fn count<T: Container>(&mut self, key: &[u8]) -> Result<usize, CommandError> {
+        match self.find_to_read(key) {
+            None => Ok(0),
+            Some(f) if f.entry.kind() != T::TYPE => Err(CommandError::WrongType),
+            Some(f) if f.entry.is_packed() => Ok(Size::of(f.entry).elements()),
+            Some(f) => Ok(Ref::<T>::of(f.entry).len()),
         }
     }
 
@@ -460,7 +476,7 @@ impl<'a> Db<'a> {
     pub fn peek<T: Container>(&self, key: &[u8]) -> Result<Option<Ref<'_, T>>, CommandError> {
         match self.peek_entry(key) {
             None => Ok(None),
-            Some(e) if e.kind() == T::TYPE => Ok(Some(Ref::of(e))),
+            Some(e) if e.kind() == T::TYPE => self.keyspace.unpacked.open(e).map(Some),
             Some(_) => Err(CommandError::WrongType),
         }
     }
@@ -474,7 +490,7 @@ impl<'a> Db<'a> {
     ) -> Result<Option<RefMut<'_, T>>, CommandError> {
         match self.find(key) {
             None => Ok(None),
-            Some(f) if f.entry.kind() == T::TYPE => Ok(Some(self.database_mut().write(f.entry))),
+            Some(f) if f.entry.kind() == T::TYPE => Ok(Some(self.database_mut().open(f)?)),
             Some(_) => Err(CommandError::WrongType),
         }
     }
@@ -488,7 +504,7 @@ impl<'a> Db<'a> {
     ) -> Result<RefMut<'_, T>, CommandError> {
         let hash = self.hash(key);
         match self.find_hashed(hash, key) {
-            Some(f) if f.entry.kind() == T::TYPE => Ok(self.database_mut().write(f.entry)),
+            Some(f) if f.entry.kind() == T::TYPE => self.database_mut().open(f),
             Some(_) => Err(CommandError::WrongType),
             None => {
                 let value = NewValue::container(make());

@@ -2,9 +2,9 @@
 //! and deletes nothing.
 
 use super::super::store::entry::Entry;
-use super::super::{ClockUse, Db, KeyView, Str, store::container::bytes_of};
-use super::view::ValueView;
-use russet_types::{Container, Encoding, Type, for_container};
+use super::super::store::sizes::Size;
+use super::super::{ClockUse, Db, KeyView, store::container::bytes_of};
+use russet_types::{Encoding, Type};
 
 /// Approximate bytes of a key in the table: a cell and its share of empty ones.
 pub const CELL_BYTES: usize = 10;
@@ -26,7 +26,7 @@ pub struct KeyInfo {
     pub address: usize,
     /// Bytes of key and value in the allocator, and of the key's cell in the table.
     pub bytes: usize,
-    /// Of a packed string the number of the dictionary, and the bytes of the text.
+    /// Of a packed value the number of the dictionary, and its bytes before.
     pub packed: Option<(u8, usize)>,
 }
 
@@ -39,15 +39,10 @@ impl Db<'_> {
     /// The number of elements of the key's value: 1 for a string, 0 if there is no such key. No use
     /// of the key, no statistics. O(1).
     pub fn elements(&self, key: &[u8]) -> usize {
-        self.peek_entry(key)
-            .map_or(0, |e| match KeyView::of(e).value {
-                ValueView::Container(its) => for_container!(
-                    its.kind(),
-                    T => its.read::<T>().len(),
-                    _ => 1,
-                ),
-                ValueView::Int(_) | ValueView::Bytes(_) | ValueView::Packed(_) => 1,
-            })
+        self.peek_entry(key).map_or(0, |entry| match entry.kind() {
+            Type::String => 1,
+            _ => Size::of(entry).elements(),
+        })
     }
 
     /// As [`Db::info`], of a key that may have expired but was not deleted yet (DEBUG OBJECT).
@@ -76,10 +71,7 @@ impl Db<'_> {
             frequency: self.keyspace.decayed(e.clock(), decay),
             address: e.address(),
             bytes: bytes_of(e) + CELL_BYTES,
-            packed: match e.string() {
-                Some(Str::Packed(packed)) => Some((packed.dictionary(), packed.len())),
-                _ => None,
-            },
+            packed: e.is_packed().then(|| (e.dictionary(), e.raw_len())),
         }
     }
 }

@@ -30,8 +30,10 @@ pub enum NewValue<'a> {
     },
     /// This many zero bytes, to be overwritten; reports as `raw`.
     Zeros(usize),
-    /// A packed text, which reports as the text would.
+    /// A packed value, which reports as the value would.
     Packed {
+        /// The type of the key.
+        kind: Type,
         /// Head and frame (`store::packed`).
         block: &'a [u8],
         /// As of [`NewValue::Bytes`].
@@ -48,7 +50,7 @@ impl<'a> NewValue<'a> {
     #[inline]
     pub fn kind(&self) -> Type {
         match self {
-            NewValue::Container(kind, ..) => *kind,
+            NewValue::Container(kind, ..) | NewValue::Packed { kind, .. } => *kind,
             _ => Type::String,
         }
     }

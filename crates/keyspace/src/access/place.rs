@@ -128,10 +128,13 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
     }
 
     /// The container at the key, to change it. Must not be called unless [`Place::holds`] it.
+    ///
+    /// # Errors
+    /// [`CommandError::DamagedValue`], of a packed container only.
     #[inline]
-    pub fn open<T: Container>(self) -> RefMut<'d, T> {
+    pub fn open<T: Container>(self) -> Result<RefMut<'d, T>, CommandError> {
         let found = self.found.expect("the key is there");
-        self.db.database_mut().write(found.entry)
+        self.db.database_mut().open(found)
     }
 
     /// Sets the key to this container, whatever the key held, and removes the key's expiry.
@@ -139,8 +142,8 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         self.set(NewValue::container(value), None);
     }
 
-    /// Stores a packed string as text, so that [`Place::string`] borrows it: for commands that
-    /// read a string and change a part of it. Nothing else changes.
+    /// Stores a packed value as it was before, so that [`Place::string`] borrows a string: for
+    /// commands that read a value and change a part of it. Nothing else changes.
     ///
     /// # Errors
     /// [`CommandError::DamagedValue`]

@@ -12,9 +12,9 @@ pub enum ValueView<'a> {
     Int(i64),
     /// Any other string.
     Bytes(&'a [u8]),
-    /// A string stored as a compressed frame.
+    /// A string stored as a compressed frame; a damaged frame of another type, too.
     Packed(PackedText<'a>),
-    /// A value of any type but string.
+    /// A value of any type but string, unpacked if it is packed.
     Container(AnyRef<'a>),
 }
 
@@ -39,6 +39,7 @@ impl<'a> KeyView<'a> {
             Some(Str::Int(n)) => ValueView::Int(n),
             Some(Str::Bytes(text)) => ValueView::Bytes(text),
             Some(Str::Packed(packed)) => ValueView::Packed(packed),
+            None if entry.is_packed() => ValueView::unpacked(entry),
             None => ValueView::Container(AnyRef::of(entry)),
         };
         KeyView {
@@ -52,6 +53,15 @@ impl<'a> KeyView<'a> {
 }
 
 impl ValueView<'_> {
+    /// A packed container as the container that it was; a damaged one as a text that is damaged.
+    #[cold]
+    fn unpacked(entry: Entry) -> Self {
+        match AnyRef::unpack(entry) {
+            Ok(container) => ValueView::Container(container),
+            Err(_) => ValueView::Packed(PackedText::of(&[])),
+        }
+    }
+
     /// The container, if it is a `T`.
     pub fn get<T: Container>(&self) -> Option<Ref<'_, T>> {
         match self {

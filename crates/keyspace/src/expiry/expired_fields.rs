@@ -211,8 +211,10 @@ impl Db<'_> {
         self.keyspace.due_ms.saturating_sub(1).max(0) as u64
     }
 
+    /// The entry of a container whose elements may expire: nothing in a packed container does.
     fn peek_of<T: WithWords>(&self, key: &[u8]) -> Option<Entry> {
-        self.peek_entry(key).filter(|entry| entry.kind() == T::TYPE)
+        let entry = self.peek_entry(key)?;
+        (entry.kind() == T::TYPE && !entry.is_packed()).then_some(entry)
     }
 
     /// Deletes fields that a lookup has found expired; names may repeat. Valkey leaves them to the
@@ -285,7 +287,9 @@ impl Db<'_> {
     }
 
     fn delete_if_empty<T: WithWords>(&mut self, key: &[u8]) -> bool {
-        let is_empty = matches!(self.peek::<T>(key), Ok(Some(value)) if value.is_empty());
+        let is_empty = self
+            .peek_of::<T>(key)
+            .is_some_and(|entry| Ref::<T>::of(entry).is_empty());
         if is_empty {
             self.delete_emptied(key);
         }

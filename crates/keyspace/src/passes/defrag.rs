@@ -119,7 +119,7 @@ impl Database {
             let before = walk.mover.moved;
             let moved = entry.moved(&mut walk.mover);
             let entry = moved.unwrap_or(entry);
-            if entry.kind() == Type::String {
+            if !entry.has_word() {
                 entry.move_text(&mut walk.mover);
             } else {
                 let kinds = [Type::Hash, Type::Set, Type::Stream];
@@ -147,7 +147,7 @@ impl Database {
     fn relocate_part(&mut self, key: &[u8], mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
         let found = self.find_key(key)?;
         let stays = self.saved_in_slices() == Some(found.entry);
-        if stays || found.entry.kind() == Type::String {
+        if stays || !found.entry.has_word() {
             return None;
         }
         relocate_container(found.entry, mover, at, n)

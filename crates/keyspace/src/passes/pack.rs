@@ -4,18 +4,21 @@
 //! change of the form is no change of the key: no event, watch, effect, use or dirty count, and a
 //! running snapshot sees the same value (`Database::change_form`).
 //!
-//! Only strings are packed: integers never, nor what would not shrink.
+//! Strings are packed, and containers of a single block with their whole block: small hashes,
+//! lists, sets and sorted sets, and small JSON documents. Integers never are, nor values that would
+//! not shrink, nor a value that a pass may save in slices: that one has several blocks.
 
 use std::sync::Arc;
 
 use russet_command::CommandError;
 use russet_frames::{Samples, UnusableDictionary, train};
 
+use super::super::store::container::{bytes_of, raw_value};
 use super::super::store::database::Database;
 use super::super::store::dictionaries::{FrameFigures, PackDictionary};
 use super::super::store::entry::Entry;
-use super::super::store::packed::Packer;
-use super::super::{DbIndex, Keyspace, NewValue, Str};
+use super::super::store::packed::{Packer, RawValue};
+use super::super::{DbIndex, Keyspace, NewValue};
 use super::cold::CollectedTexts;
 
 /// Values that train a dictionary at most; more hardly gain.
@@ -24,14 +27,15 @@ const SAMPLES_MAX: usize = 200;
 /// Bytes of a value that a sample has at most.
 pub(super) const SAMPLE_BYTES_MAX: usize = 16 << 10;
 
-/// Which strings are packed.
+/// Which values are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackRule {
-    /// Bytes of the text, at least.
+    /// Bytes of a text, at least; of a container's block half as much again, because a listpack has
+    /// more that is packed than it has text.
     pub least: usize,
-    /// Bytes of the text, at most.
+    /// Bytes of the text or block, at most.
     pub most: usize,
-    /// A string is packed even if the key does not shrink by an eighth of its memory.
+    /// A value is packed even if the key does not shrink by an eighth of its memory.
     pub always: bool,
 }
 
@@ -53,26 +57,33 @@ impl PackRule {
         always: true,
     };
 
-    /// The text of an entry, if the rule covers it.
-    pub(super) fn text_of<'a>(&self, entry: Entry) -> Option<&'a [u8]> {
-        match entry.string()? {
-            Str::Bytes(text) => (self.least..=self.most)
-                .contains(&text.len())
-                .then_some(text),
-            Str::Int(_) | Str::Packed(_) => None,
-        }
+    /// The bytes of an entry that are packed, if the rule covers the entry.
+    pub(super) fn raw_of<'a>(&self, entry: Entry) -> Option<RawValue<'a>> {
+        let raw = raw_value(entry)?;
+        let least = match raw.form {
+            None => self.least,
+            Some(_) => self.least + self.least / 2,
+        };
+        (least..=self.most)
+            .contains(&raw.bytes.len())
+            .then_some(raw)
     }
 
-    /// Bytes that a block may have at most, to be used instead of an entry's text. `None`: the
+    /// Bytes that a block may have at most, to be used instead of an entry's value. `None`: the
     /// entry cannot shrink by as much.
-    pub(super) fn block_max(&self, entry: Entry, text: &[u8]) -> Option<usize> {
+    pub(super) fn block_max(&self, entry: Entry, raw: &RawValue<'_>) -> Option<usize> {
         if self.always {
             return Some(usize::MAX);
         }
-        let wanted = entry.memory_bytes() / 8 * 7;
-        let most = text.len().min(wanted);
+        let wanted = worth(entry);
+        let most = raw.bytes.len().min(wanted);
         (entry.bytes_packed(1) <= wanted).then_some(most)
     }
+}
+
+/// Bytes that a key may have at most when it is packed: an eighth less than it has.
+pub(super) fn worth(entry: Entry) -> usize {
+    bytes_of(entry) / 8 * 7
 }
 
 /// Figures of the packed values of a keyspace.
@@ -163,7 +174,7 @@ fn is_in_use(dictionary: &Arc<PackDictionary>) -> bool {
 }
 
 impl Keyspace {
-    /// Trains a dictionary with strings of all databases, which later packing on the loop uses.
+    /// Trains a dictionary with values of all databases, which later packing on the loop uses.
     /// `false`: there are too few of them, or no dictionary more is possible. O(keys), and 30 to
     /// 100 ms: for DEBUG.
     pub fn train_for_packing(&mut self) -> bool {
@@ -171,8 +182,9 @@ impl Keyspace {
             least: 16,
             ..PackRule::default()
         };
-        let texts = self.dbs.iter().flat_map(Database::entries);
-        let texts: Vec<&[u8]> = texts.filter_map(|entry| rule.text_of(entry)).collect();
+        let values = self.dbs.iter().flat_map(Database::entries);
+        let values = values.filter_map(|entry| rule.raw_of(entry));
+        let texts: Vec<&[u8]> = values.map(|raw| raw.bytes).collect();
         let mut samples = Samples::default();
         let step = texts.len().div_ceil(SAMPLES_MAX).max(1);
         for text in texts.into_iter().step_by(step) {
@@ -197,7 +209,7 @@ impl Keyspace {
         PackDictionary::drop_unused();
     }
 
-    /// Packs the string at a key on the loop, if the rule covers the string. `false`: it does not.
+    /// Packs the value at a key on the loop, if the rule covers the value. `false`: it does not.
     /// O(length): for DEBUG.
     pub fn pack_key(&mut self, at: DbIndex, key: &[u8], rule: &PackRule) -> bool {
         let Ok(mut packer) = self.packing.packer() else {
@@ -210,7 +222,7 @@ impl Keyspace {
         packed
     }
 
-    /// Packs all strings that the rule covers, on the loop; returns how many. O(bytes): for DEBUG
+    /// Packs all values that the rule covers, on the loop; returns how many. O(bytes): for DEBUG
     /// and tests.
     pub fn pack_all(&mut self, rule: &PackRule) -> usize {
         let Ok(mut packer) = self.packing.packer() else {
@@ -219,7 +231,7 @@ impl Keyspace {
         let mut packed = 0;
         for database in self.dbs.iter_mut() {
             let entries = database.entries();
-            let covered = |entry: &Entry| rule.text_of(*entry).is_some();
+            let covered = |entry: &Entry| rule.raw_of(*entry).is_some();
             let entries: Vec<Entry> = entries.filter(covered).collect();
             for entry in entries {
                 packed += usize::from(database.pack(entry, &mut packer, rule));
@@ -229,7 +241,7 @@ impl Keyspace {
         packed
     }
 
-    /// Stores the packed string at a key as text. `false`: there is none.
+    /// Stores the packed value at a key as it was before. `false`: there is none.
     ///
     /// # Errors
     /// [`CommandError::DamagedValue`]
@@ -242,7 +254,8 @@ impl Keyspace {
         }
     }
 
-    /// Stores all packed strings as text, but for damaged ones; returns how many. O(bytes).
+    /// Stores all packed values as they were before, but for damaged ones; returns how many.
+    /// O(bytes).
     pub fn unpack_all(&mut self) -> usize {
         let mut unpacked = 0;
         for database in self.dbs.iter_mut() {
@@ -261,19 +274,28 @@ impl Keyspace {
 
 #[cfg(any(test, feature = "testing"))]
 impl Keyspace {
-    /// Damages the frame of the packed string at a key. `false`: there is none.
+    /// Damages the frame of the packed value at a key. `false`: there is none.
     pub fn damage_packed(&mut self, at: DbIndex, key: &[u8]) -> bool {
         let database = &mut self.dbs[at];
         let hash = database.hash(key);
         let Some(found) = database.find(hash, key) else {
             return false;
         };
-        let Some(Str::Packed(packed)) = found.entry.string() else {
+        let NewValue::Packed {
+            kind,
+            block,
+            modified,
+        } = found.entry.value()
+        else {
             return false;
         };
-        let block = packed.block().to_vec();
-        let (modified, block) = (found.entry.is_modified(), &block[..block.len() - 1]);
-        database.change_form(hash, found, NewValue::Packed { block, modified });
+        let block = block.to_vec();
+        let damaged = NewValue::Packed {
+            kind,
+            block: &block[..block.len() - 1],
+            modified,
+        };
+        database.change_form(hash, found, damaged);
         true
     }
 }
@@ -281,20 +303,24 @@ impl Keyspace {
 impl Database {
     /// Packs an entry of the table, if the rule covers the entry.
     fn pack(&mut self, entry: Entry, packer: &mut Packer, rule: &PackRule) -> bool {
-        let Some(text) = rule.text_of(entry) else {
+        let Some(raw) = rule.raw_of(entry) else {
             return false;
         };
-        let block_max = rule.block_max(entry, text);
-        let Some(block) = block_max.and_then(|most| packer.block(text, most)) else {
+        let block_max = rule.block_max(entry, &raw);
+        let block = block_max.and_then(|most| packer.block_of(raw.bytes, raw.form, most));
+        let Some(block) = block else {
             return false;
         };
-        let is_worth =
-            rule.always || entry.bytes_packed(block.len()) <= entry.memory_bytes() / 8 * 7;
+        let is_worth = rule.always || entry.bytes_packed(block.len()) <= worth(entry);
         let hash = self.hash(entry.key());
         match self.find(hash, entry.key()) {
             Some(found) if is_worth => {
-                let modified = entry.is_modified();
-                self.change_form(hash, found, NewValue::Packed { block, modified });
+                let value = NewValue::Packed {
+                    kind: raw.kind,
+                    block,
+                    modified: entry.is_modified(),
+                };
+                self.change_form(hash, found, value);
                 true
             }
             _ => false,

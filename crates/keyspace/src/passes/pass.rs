@@ -367,6 +367,7 @@ impl Pass {
         let view = owned.view();
         if view.value.loose_bytes() > self.large_min {
             self.open_at = Some((owned.origin, saver.begin_large(owned.origin, &view)));
+            drop(view);
             database.pass.open_owned = Some(owned);
             return;
         }

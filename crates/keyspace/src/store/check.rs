@@ -1,6 +1,7 @@
 //! The invariants of single values, walked through in tests and fuzz builds.
 
-use super::super::{Ref, Str};
+use super::super::Str;
+use super::super::access::value::UnpackedValues;
 use super::entry::Entry;
 use russet_types::{Container, for_container};
 
@@ -17,7 +18,12 @@ pub(crate) fn check_value(entry: Entry) {
 }
 
 fn check<T: Container>(entry: Entry) {
-    let value = Ref::<T>::of(entry);
+    let unpacked = UnpackedValues::default();
+    let value = unpacked.open::<T>(entry).expect("a whole frame");
+    if let Some(packed) = entry.packed_container() {
+        let form = packed.form().expect("a whole head");
+        assert_eq!((form.encoding, form.len), (value.encoding(), value.len()));
+    }
     assert!(
         T::MAY_BE_EMPTY || !value.is_empty(),
         "an empty container is no key"

@@ -2,8 +2,10 @@
 #![allow(unsafe_code)]
 
 use super::entry::Entry;
+use super::packed::RawValue;
 use russet_base::memory::mover::Mover;
-use russet_types::{Encoding, Type};
+use russet_encodings::record::SchemaRef;
+use russet_types::{Encoding, Type, block};
 
 /// A container value detached from its entry, on its way out of the keyspace.
 #[derive(Debug)]
@@ -36,10 +38,10 @@ impl DetachedValue {
     }
 }
 
-/// Takes the container out of an entry. `None` for a string. The entry must be freed or given a
-/// new value next.
+/// Takes the container out of an entry. `None` for a string or a packed container, which the entry
+/// frees. The entry must be freed or given a new value next.
 pub(crate) fn take_container(entry: Entry) -> Option<DetachedValue> {
-    if entry.kind() == Type::String {
+    if !entry.has_word() {
         return None;
     }
     Some(DetachedValue::new(
@@ -49,9 +51,9 @@ pub(crate) fn take_container(entry: Entry) -> Option<DetachedValue> {
     ))
 }
 
-/// Bytes of an entry's container; 0 for a string.
+/// Bytes of an entry's container; 0 for a string or a packed container, which are the entry's own.
 pub(crate) fn container_bytes(entry: Entry) -> usize {
-    if entry.kind() == Type::String {
+    if !entry.has_word() {
         return 0;
     }
     let (kind, encoding) = (entry.kind(), entry.encoding());
@@ -59,14 +61,15 @@ pub(crate) fn container_bytes(entry: Entry) -> usize {
     unsafe { russet_types::memory_bytes(kind, encoding, entry.word()) }
 }
 
-/// Approximate number of allocations of an entry's container; must not be called for a string.
+/// Approximate number of allocations of an entry's container; must not be called unless
+/// the entry has a word.
 pub(crate) fn container_effort(entry: Entry) -> usize {
     // SAFETY: the entry holds a container of this type, borrowed with its database.
     unsafe { russet_types::free_effort(entry.kind(), entry.encoding(), entry.word()) }
 }
 
 /// Offers the blocks of about `n` elements of an entry's container from a position on; returns
-/// the next position. Must not be called for a string.
+/// the next position. Must not be called unless the entry has a word.
 pub(crate) fn relocate_container(
     entry: Entry,
     mover: &mut Mover,
@@ -82,7 +85,7 @@ pub(crate) fn relocate_container(
     next
 }
 
-/// A copy of an entry's container. Must not be called for a string.
+/// A copy of an entry's container. Must not be called unless the entry has a word.
 pub(crate) fn copy_container(entry: Entry) -> DetachedValue {
     let (kind, encoding) = (entry.kind(), entry.encoding());
     // SAFETY: the entry holds a container of this type, borrowed with its database.
@@ -93,4 +96,48 @@ pub(crate) fn copy_container(entry: Entry) -> DetachedValue {
 /// Bytes of an entry with its value. O(1), of a stream O(groups).
 pub fn bytes_of(entry: Entry) -> usize {
     entry.memory_bytes() + container_bytes(entry)
+}
+
+/// The part of an entry's value that packing takes: a string that is stored as text, or a container
+/// of a single block. `None`: the value is no such value, or is packed.
+pub(crate) fn raw_value<'a>(entry: Entry) -> Option<RawValue<'a>> {
+    let kind = entry.kind();
+    if kind == Type::String {
+        return entry.plain_text().map(|bytes| RawValue {
+            kind,
+            form: None,
+            bytes,
+        });
+    }
+    if entry.is_packed() {
+        return None;
+    }
+    // SAFETY: the entry holds a container of this type; as of `Entry::string`, the result is
+    // bounded by the caller's borrow of the database.
+    let (form, bytes) = unsafe { block::block(kind, entry.encoding(), entry.word()) }?;
+    Some(RawValue {
+        kind,
+        form: Some(form),
+        bytes,
+    })
+}
+
+// --- schemas of packed records ---
+
+/// A packed record of this schema refers to it from now on. Another record or packed record that
+/// refers to it must exist.
+pub(super) fn hold_schema(number: u16) {
+    block::hold_schema(borrow_schema(number));
+}
+
+/// A packed record of this schema is freed.
+pub(super) fn release_schema(number: u16) {
+    // SAFETY: `hold_schema` was called for the entry, which is freed or gets another value.
+    unsafe { block::release_schema(number) }
+}
+
+/// The schema of a packed record.
+pub(super) fn borrow_schema(number: u16) -> SchemaRef {
+    // SAFETY: the record, or the entry that has its packed form, counts as a reference.
+    unsafe { block::schema(number) }
 }

@@ -196,7 +196,7 @@ impl Database {
     #[inline]
     pub fn inner(&self, hash: KeyHash, key: &[u8]) -> Option<InnerTable<'_>> {
         let entry = self.find(hash, key)?.entry;
-        if entry.kind() == Type::String {
+        if !entry.has_word() {
             return None;
         }
         // SAFETY: the entry's own pair; the database is borrowed for as long as the result.
@@ -213,7 +213,7 @@ impl Database {
         let mut found: SmallVec<[(usize, Entry); 16]> = SmallVec::new();
         for (at, (key, hash)) in keys.enumerate() {
             let entry = self.find(hash, key).map(|found| found.entry);
-            if let Some(entry) = entry.filter(|entry| entry.kind() != Type::String) {
+            if let Some(entry) = entry.filter(|entry| entry.has_word()) {
                 entry.prefetch_value();
                 found.push((at, entry));
             }
@@ -381,7 +381,7 @@ impl Database {
         text
     }
 
-    /// Gives a found string another form of the same text. No client sees a change: the entry
+    /// Gives a found key another form of the same value. No client sees a change: the entry
     /// keeps its bit of the running pass, and is not saved first. Returns the entry, which may have
     /// moved.
     pub(crate) fn change_form(
@@ -392,19 +392,28 @@ impl Database {
     ) -> Entry {
         let footprint = self.footprint(found);
         let (expiry, is_saved) = (found.entry.expiry(), found.entry.is_saved());
+        let old = take_container(found.entry);
         let entry = found.entry.replace(expiry, value);
         entry.set_saved(is_saved);
+        if let Some(old) = old {
+            old.free();
+        }
         self.table.replace(hash, found, expiry.is_some(), entry);
         self.recount(footprint, entry);
         entry
     }
 
-    /// Stores a found packed string as text; see [`Database::change_form`].
+    /// Stores a found packed value as it was before; see [`Database::change_form`].
     ///
     /// # Errors
     /// [`CommandError::DamagedValue`]; the entry is as before.
     #[cold]
     pub(crate) fn unpack(&mut self, hash: KeyHash, found: FoundKey) -> Result<Entry, CommandError> {
+        if let Some(packed) = found.entry.packed_container() {
+            let (encoding, word) = packed.into_word()?;
+            let value = NewValue::Container(found.entry.kind(), encoding, word);
+            return Ok(self.change_form(hash, found, value));
+        }
         let Some(Str::Packed(packed)) = found.entry.string() else {
             return Ok(found.entry);
         };
@@ -424,10 +433,27 @@ impl Database {
         true
     }
 
-    /// A found key's container, for writing.
+    /// A found key's container, for writing; a packed container is unpacked first.
+    ///
+    /// # Errors
+    /// [`CommandError::DamagedValue`]
+    #[inline]
+    pub(crate) fn open<T: Container>(
+        &mut self,
+        found: FoundKey,
+    ) -> Result<RefMut<'_, T>, CommandError> {
+        let mut entry = found.entry;
+        if entry.is_packed() {
+            entry = self.unpack(self.hash(entry.key()), found)?;
+        }
+        Ok(self.write(entry))
+    }
+
+    /// An entry's container, which is not packed, for writing.
     #[inline]
     pub fn write<T: Container>(&mut self, entry: Entry) -> RefMut<'_, T> {
         self.save_first(entry);
+        entry.clear_refused();
         let counts = self.footprints.as_deref_mut().map(|footprints| {
             let place = || self.table.place_of(self.table.hash(entry.key()));
             let before = footprints.of(entry, bytes_of(entry), place);

@@ -5,7 +5,7 @@
 //!     value  = int:   i64
 //!              embstr: length varint | bytes        (short strings)
 //!              raw:   pointer 8 | length 8           (the string's own block, no header)
-//!              packed: as embstr or raw, of the block of `packed`; a flag says which
+//!              packed: as embstr or raw, of the block of `packed`; a flag says which (of any type)
 //!              else:  the container's word, 8
 //!
 //! Invariants
@@ -16,8 +16,8 @@
 //!      so the mark changes only when the block does.
 //!   3. A raw string's block has exactly its length (at least 8), so the length implies the
 //!      allocator's size class; so has the block of a packed text that is outside the entry.
-//!   4. The dictionary of a packed text counts the entry, from the value's writing until it is
-//!      replaced or freed.
+//!   4. The dictionary of a packed value counts the entry, from the value's writing until it is
+//!      replaced or freed; so does the schema of a packed record.
 //!
 //! An overwrite within the allocator's size class happens in place. `Entry` is a handle without a
 //! lifetime: `Database` owns the entries and alone makes and frees them; references that callers of
@@ -27,7 +27,7 @@
 use std::ptr::NonNull;
 
 use super::super::{NewValue, Str};
-use super::packed::PackedText;
+use super::packed::{self, PackedContainer, PackedText};
 use russet_base::memory::alloc;
 use russet_base::memory::mover::Mover;
 use russet_base::memory::pin::{self, PinnedBytes};
@@ -222,7 +222,11 @@ impl Entry {
                     (Type::String, Encoding::Raw)
                 }
             }
-            NewValue::Packed { block, modified } => {
+            NewValue::Packed {
+                kind,
+                block,
+                modified,
+            } => {
                 self.set_flag(FLAG_RAW, modified);
                 let inside = part.len() == varint_len(block.len()) + block.len();
                 self.set_flag(FLAG_APART, !inside);
@@ -232,8 +236,8 @@ impl Entry {
                 } else {
                     put_block(part, copied(block), block.len());
                 }
-                PackedText::of(block).count();
-                (Type::String, Encoding::Packed)
+                packed::count(kind, block);
+                (kind, Encoding::Packed)
             }
             NewValue::Large(large) => {
                 self.set_flag(FLAG_RAW, false);
@@ -333,6 +337,47 @@ impl Entry {
         self.encoding() == Encoding::Packed
     }
 
+    /// Whether the value is a container that is not packed: [`Entry::word`] is its word.
+    #[inline]
+    pub(crate) fn has_word(self) -> bool {
+        self.kind() != Type::String && !self.is_packed()
+    }
+
+    /// The packed container, if the value is one.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn packed_container<'a>(self) -> Option<PackedContainer<'a>> {
+        let kind = self.kind();
+        (self.is_packed() && kind != Type::String)
+            .then(|| PackedContainer::of(kind, self.packed_text(self.value_at()).block()))
+    }
+
+    /// Bytes of a packed value before it was packed; 0 of other values.
+    pub(crate) fn raw_len(self) -> usize {
+        if self.is_packed() {
+            self.packed_text(self.value_at()).len()
+        } else {
+            0
+        }
+    }
+
+    /// The number of a packed value's dictionary; 0 of other values.
+    pub(crate) fn dictionary(self) -> u8 {
+        if self.is_packed() {
+            self.packed_text(self.value_at()).dictionary()
+        } else {
+            0
+        }
+    }
+
+    /// The string, if it is stored as text.
+    pub(crate) fn plain_text<'a>(self) -> Option<&'a [u8]> {
+        match self.string() {
+            Some(Str::Bytes(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// A command changes a part of the string: it reports as `raw`, and may shrink from now on.
     fn mark_modified(self) {
         let flags = self.byte(1);
@@ -344,9 +389,17 @@ impl Entry {
         self.byte(1) & FLAG_REFUSED != 0
     }
 
-    /// Packing the text is not to be tried again until it is replaced.
+    /// Packing the value is not to be tried again until it is replaced or changed.
     pub(crate) fn set_refused(self) {
         self.set_flag(FLAG_REFUSED, true);
+    }
+
+    /// A container is about to change, and may shrink from now on.
+    #[inline]
+    pub(crate) fn clear_refused(self) {
+        if self.is_refused() {
+            self.set_flag(FLAG_REFUSED, false);
+        }
     }
 
     /// Whether the cold walk has met the packed text in use in its last round.
@@ -388,10 +441,7 @@ impl Entry {
     /// Bytes that the entry and its block would occupy in the allocator with a packed text whose
     /// block has `len` bytes.
     pub(crate) fn bytes_packed(self, len: usize) -> usize {
-        let at = self.value_at();
-        let part = Entry::string_part(at, len);
-        let inside = part == varint_len(len) + len;
-        alloc::good_size(at + part) + if inside { 0 } else { alloc::good_size(len) }
+        bytes_packed(self.value_at(), len)
     }
 
     #[inline]
@@ -416,7 +466,8 @@ impl Entry {
         match self.encoding() {
             Encoding::Embstr | Encoding::Raw | Encoding::Packed => {
                 let Some(text) = self.string() else {
-                    return Encoding::Raw;
+                    let form = self.packed_container().and_then(PackedContainer::form);
+                    return form.map_or(Encoding::Raw, |form| form.encoding);
                 };
                 let key = self.key().len();
                 let is_short = key + text.len() <= dialect.embstr_max()(key);
@@ -495,11 +546,17 @@ impl Entry {
                 text,
                 modified: self.is_modified(),
             },
-            Some(Str::Packed(packed)) => NewValue::Packed {
-                block: packed.block(),
-                modified: self.is_modified(),
-            },
+            Some(Str::Packed(packed)) => self.packed_value(packed),
+            None if self.is_packed() => self.packed_value(self.packed_text(self.value_at())),
             None => NewValue::Container(self.kind(), self.encoding(), self.word()),
+        }
+    }
+
+    fn packed_value(self, packed: PackedText<'_>) -> NewValue<'_> {
+        NewValue::Packed {
+            kind: self.kind(),
+            block: packed.block(),
+            modified: self.is_modified(),
         }
     }
 
@@ -530,7 +587,7 @@ impl Entry {
     #[cold]
     #[inline(never)]
     fn packed_string<'a>(self) -> Option<Str<'a>> {
-        self.is_packed()
+        (self.is_packed() && self.kind() == Type::String)
             .then(|| Str::Packed(self.packed_text(self.value_at())))
     }
 
@@ -697,9 +754,9 @@ impl Entry {
         let (expiry, clock, old) = (self.expiry(), self.clock(), self.size());
         let from = self.value_at();
         let head = Entry::head_for(key, expiry.is_some());
-        let part = match self.string() {
-            Some(Str::Bytes(text)) => Entry::string_part(head, text.len()),
-            Some(Str::Packed(packed)) => Entry::string_part(head, packed.block().len()),
+        let part = match self.value() {
+            NewValue::Bytes { text, .. } => Entry::string_part(head, text.len()),
+            NewValue::Packed { block, .. } => Entry::string_part(head, block.len()),
             _ => 8,
         };
         if part != old - from {
@@ -872,7 +929,8 @@ impl Entry {
     #[cold]
     #[inline(never)]
     fn give_up_packed(self) -> Option<(NonNull<u8>, usize)> {
-        self.packed_text(self.value_at()).discount();
+        let text = self.packed_text(self.value_at());
+        packed::discount(self.kind(), text.block());
         self.block_apart()
     }
 
@@ -985,6 +1043,13 @@ impl Entry {
     pub fn address(self) -> usize {
         self.0.as_ptr() as usize
     }
+}
+
+/// See [`Entry::bytes_packed`], of an entry with so many bytes before its value.
+pub(crate) fn bytes_packed(head: usize, len: usize) -> usize {
+    let part = Entry::string_part(head, len);
+    let inside = part == varint_len(len) + len;
+    alloc::good_size(head + part) + if inside { 0 } else { alloc::good_size(len) }
 }
 
 /// Whether an expiry at `when` has passed: a key still lives in the millisecond of its expiry.

@@ -45,6 +45,13 @@ impl Size {
     #[inline(never)]
     fn of_container(entry: Entry) -> Size {
         let kind = entry.kind();
+        if let Some(packed) = entry
+            .is_packed()
+            .then(|| entry.packed_container())
+            .flatten()
+        {
+            return Size::new(kind, packed.len());
+        }
         let size = for_container!(kind, T => Ref::<T>::of(entry).len(), _ => 0);
         Size { kind, size }
     }
@@ -62,9 +69,13 @@ impl Size {
             NewValue::Int(n) => Size::of_int(n),
             NewValue::Bytes { text, .. } => Size::new(Type::String, text.len()),
             NewValue::Zeros(len) => Size::new(Type::String, len),
-            NewValue::Packed { block, .. } => Size::new(Type::String, PackedText::of(block).len()),
+            NewValue::Packed {
+                kind: Type::String,
+                block,
+                ..
+            } => Size::new(Type::String, PackedText::of(block).len()),
             NewValue::Large(large) => Size::new(Type::String, large.len()),
-            NewValue::Container(..) => Size::of_container(entry),
+            NewValue::Container(..) | NewValue::Packed { .. } => Size::of_container(entry),
         }
     }
 

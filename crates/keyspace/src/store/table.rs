@@ -500,15 +500,19 @@ impl Table {
     pub(crate) fn record_fields(&mut self, entry: Entry) {
         match entry.kind() {
             Type::Hash => {
-                if !matches!(entry.encoding(), Encoding::Listpack | Encoding::Record)
-                    && let Some(due) = Ref::<Hash>::of(entry).next_due()
+                if !matches!(
+                    entry.encoding(),
+                    Encoding::Listpack | Encoding::Record | Encoding::Packed
+                ) && let Some(due) = Ref::<Hash>::of(entry).next_due()
                 {
                     self.fields.note(entry.key(), due as i64);
                 }
             }
             Type::Set => {
-                if !matches!(entry.encoding(), Encoding::Listpack | Encoding::Intset)
-                    && let Some(due) = Ref::<Set>::of(entry).next_due()
+                if !matches!(
+                    entry.encoding(),
+                    Encoding::Listpack | Encoding::Intset | Encoding::Packed
+                ) && let Some(due) = Ref::<Set>::of(entry).next_due()
                 {
                     self.members.note(entry.key(), due as i64);
                 }
@@ -749,9 +753,10 @@ impl Table {
             }
             volatile += usize::from(entry.has_expiry());
             first_due = first_due.min(entry.expiry().unwrap_or(i64::MAX));
+            let is_plain = |kind| entry.kind() == kind && !entry.is_packed();
             let due = [
-                (entry.kind() == Type::Hash).then(|| Ref::<Hash>::of(entry).expire_min()),
-                (entry.kind() == Type::Set).then(|| Ref::<Set>::of(entry).expire_min()),
+                is_plain(Type::Hash).then(|| Ref::<Hash>::of(entry).expire_min()),
+                is_plain(Type::Set).then(|| Ref::<Set>::of(entry).expire_min()),
             ];
             for (at, of) in [&self.fields, &self.members].into_iter().enumerate() {
                 let line = of.line(entry.key());

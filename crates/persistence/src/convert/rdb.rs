@@ -177,6 +177,7 @@ impl Loader for ConvertLoader<'_, '_, '_, '_> {
         let mut alone = self.keyspace.db(ONE);
         let view = alone.view_even_expired(key).expect("it was loaded");
         let written = self.to.key(db, &view, used);
+        drop(view);
         alone.delete(key, Cause::Server);
         written.map_err(Fault::Io)
     }

@@ -180,7 +180,7 @@ pub(super) fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Any
 
 /// See [`SavedContainer::form`].
 #[inline]
-pub(super) fn form(value: AnyRef<'_>, version: u32) -> ValueForm {
+pub(super) fn form(value: &AnyRef<'_>, version: u32) -> ValueForm {
     for_container!(
         value.kind(),
         T => value.read::<T>().form(version),
@@ -190,7 +190,7 @@ pub(super) fn form(value: AnyRef<'_>, version: u32) -> ValueForm {
 
 /// See [`SavedContainer::save_head`].
 #[inline]
-pub(super) fn save_head(value: AnyRef<'_>, to: &mut RdbWriter, form: ValueForm) {
+pub(super) fn save_head(value: &AnyRef<'_>, to: &mut RdbWriter, form: ValueForm) {
     for_container!(
         value.kind(),
         T => value.read::<T>().save_head(to, form),
@@ -201,7 +201,7 @@ pub(super) fn save_head(value: AnyRef<'_>, to: &mut RdbWriter, form: ValueForm) 
 /// See [`SavedContainer::save_part`].
 #[inline]
 pub(super) fn save_part(
-    value: AnyRef<'_>,
+    value: &AnyRef<'_>,
     to: &mut RdbWriter,
     form: ValueForm,
     at: u64,
@@ -217,7 +217,7 @@ pub(super) fn save_part(
 /// See [`SavedContainer::block_piece`]: what the piece has, and whether it is the last of its
 /// block.
 pub(super) fn with_block_piece<R>(
-    value: AnyRef<'_>,
+    value: &AnyRef<'_>,
     at: u64,
     read: impl FnOnce(&[u8], Range<usize>) -> R,
 ) -> Option<R> {
@@ -233,7 +233,7 @@ pub(super) fn with_block_piece<R>(
 }
 
 /// The stamp of a value and its bytes. `None`: values of the type have no stamps.
-pub(super) fn stamp(value: AnyRef<'_>) -> Option<(u64, usize)> {
+pub(super) fn stamp(value: &AnyRef<'_>) -> Option<(u64, usize)> {
     for_container!(
         value.kind(),
         T => {
@@ -246,7 +246,7 @@ pub(super) fn stamp(value: AnyRef<'_>) -> Option<(u64, usize)> {
 
 /// See [`SavedContainer::rewrite`].
 pub(super) fn rewrite(
-    value: AnyRef<'_>,
+    value: &AnyRef<'_>,
     to: &mut CommandWriter,
     key: &[u8],
     at: u64,

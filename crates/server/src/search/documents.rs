@@ -49,7 +49,7 @@ impl<'k> AnyDocument<'k> {
     /// The document that a container of the database is; `None`: it is of another type.
     pub fn of(
         db: &Db<'_>,
-        found: AnyRef<'k>,
+        found: &'k AnyRef<'_>,
         key_type: KeyType,
         paths: &'k mut PathCache,
     ) -> Option<AnyDocument<'k>> {

@@ -53,7 +53,8 @@ impl<'d> Reader<'d> {
         read: impl FnOnce(&AnyDocument<'_>) -> T,
     ) -> Option<T> {
         let mut paths = self.paths.borrow_mut();
-        let document = match self.found(key) {
+        let ahead = self.ahead.borrow();
+        let document = match self.found(&ahead, key) {
             Some(found) => AnyDocument::of(self.db, found, self.key_type, &mut paths),
             None => AnyDocument::at(self.db, key, self.key_type, &mut paths),
         };
@@ -61,8 +62,8 @@ impl<'d> Reader<'d> {
     }
 
     /// A document that was found before.
-    fn found(&self, key: &[u8]) -> Option<AnyRef<'d>> {
-        let (ahead, last) = (self.ahead.borrow(), self.last.get());
+    fn found<'a>(&self, ahead: &'a [(usize, AnyRef<'d>)], key: &[u8]) -> Option<&'a AnyRef<'d>> {
+        let last = self.last.get();
         let address = key.as_ptr().addr();
         // As a rule the document is the last entry or the next.
         let after = ahead
@@ -70,7 +71,7 @@ impl<'d> Reader<'d> {
             .skip(last)
             .position(|(its, _)| *its == address)?;
         self.last.set(last + after);
-        Some(ahead[last + after].1)
+        Some(&ahead[last + after].1)
     }
 
     /// Finds documents that are read next, and prefetches them with these fields.

@@ -1,4 +1,4 @@
-//! DEBUG PACK and UNPACK: strings become compressed frames and text again, on the loop, whatever it
+//! DEBUG PACK and UNPACK: values become compressed frames and values again, on the loop, whatever it
 //! costs: for tests, which run under `DEBUG PACK EVERY yes`.
 
 use super::on_off;
@@ -6,13 +6,13 @@ use russet_command::CommandError;
 use russet_keyspace::PackRule;
 use russet_server::{Call, CommandResult};
 
-/// `DEBUG PACK key`: packs the string at the key. Reply: 1, or 0 if there is none, it is an integer
-/// or packed already.
+/// `DEBUG PACK key`: packs the value at the key. Reply: 1, or 0 if there is none, it has no form
+/// that is packed, or it is packed already.
 ///
-/// `DEBUG PACK ALL`: trains a dictionary with the strings of all databases, if there are enough,
+/// `DEBUG PACK ALL`: trains a dictionary with the values of all databases, if there are enough,
 /// and packs them all. Reply: how many were packed.
 ///
-/// `DEBUG PACK EVERY yes|no`: packs all strings after each command. Reply: OK.
+/// `DEBUG PACK EVERY yes|no`: packs all values after each command. Reply: OK.
 pub(crate) fn pack(call: &mut Call<'_>) -> CommandResult {
     let (args, at) = (call.args, call.db.index());
     match args.len() {
@@ -40,9 +40,9 @@ pub(crate) fn pack(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `DEBUG UNPACK key`: reply 1, or 0 if there is no packed string at the key.
+/// `DEBUG UNPACK key`: reply 1, or 0 if there is no packed value at the key.
 ///
-/// `DEBUG UNPACK ALL`: reply: how many strings were packed. Damaged strings stay as they are.
+/// `DEBUG UNPACK ALL`: reply: how many values were packed. Damaged values stay as they are.
 pub(crate) fn unpack(call: &mut Call<'_>) -> CommandResult {
     let (args, at) = (call.args, call.db.index());
     let keyspace = call.db.keyspace();

@@ -67,7 +67,7 @@ fn loadchunk(call: &mut Call<'_>) -> CommandResult {
     let at = parse_i64(at).ok_or(NOT_NUMERIC_TO_LOAD)?;
     let place = call.db.place(key);
     if place.holds::<Bloom>()? {
-        let mut filter = place.open::<Bloom>();
+        let mut filter = place.open::<Bloom>()?;
         filter.load_chunk(at, bytes).map_err(|error| match error {
             ChunkError::Position => BAD_DATA,
             ChunkError::Offset => BAD_OFFSET,

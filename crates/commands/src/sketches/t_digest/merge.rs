@@ -132,7 +132,7 @@ fn finish(call: &mut Call<'_>, sum: Sketch) -> CommandResult {
     let sum = BoxedValue::from(sum);
     let place = call.db.place(key);
     if place.holds::<TDigest>()? {
-        let old = std::mem::replace(&mut *place.open::<TDigest>(), sum);
+        let old = std::mem::replace(&mut *place.open::<TDigest>()?, sum);
         call.db.free_part(old);
     } else {
         place.put(sum);

@@ -21,7 +21,7 @@ impl CommandWriter {
                 }
             }
             ValueView::Container(container) => {
-                return values::rewrite(*container, self, view.key, at, most);
+                return values::rewrite(container, self, view.key, at, most);
             }
         }
         self.end_command(b"SET", view.key, 0);

@@ -176,7 +176,7 @@ impl RdbWriter {
             ValueView::Int(_) | ValueView::Bytes(_) | ValueView::Packed(_) => {
                 ValueForm::of(kind::STRING)
             }
-            ValueView::Container(container) => values::form(*container, self.version),
+            ValueView::Container(container) => values::form(container, self.version),
         }
     }
 
@@ -187,7 +187,7 @@ impl RdbWriter {
             ValueView::Int(n) => self.integer(*n),
             ValueView::Bytes(text) => self.string(text),
             ValueView::Packed(packed) => self.packed(*packed),
-            ValueView::Container(container) => values::save_head(*container, self, self.form),
+            ValueView::Container(container) => values::save_head(container, self, self.form),
         }
     }
 
@@ -211,7 +211,7 @@ impl RdbWriter {
         match value {
             ValueView::Int(_) | ValueView::Bytes(_) | ValueView::Packed(_) => None,
             ValueView::Container(container) => {
-                values::save_part(*container, self, self.form, at, limit)
+                values::save_part(container, self, self.form, at, limit)
             }
         }
     }

@@ -25,7 +25,7 @@ pub fn stamp_of_large(value: &ValueView<'_>) -> Option<u64> {
     let ValueView::Container(container) = value else {
         return None;
     };
-    let (stamp, bytes) = values::stamp(*container)?;
+    let (stamp, bytes) = values::stamp(container)?;
     (bytes >= LARGE_BYTES).then_some(stamp)
 }
 
@@ -80,7 +80,7 @@ impl SlicedPayload {
             return self.begin_writing(value);
         };
         let packs = self.writer.blocks != Blocks::Whole;
-        let surveyed = values::with_block_piece(*container, at, |block, range| {
+        let surveyed = values::with_block_piece(container, at, |block, range| {
             // A block in one piece is a string like any other.
             let is_whole = range.len() == block.len();
             if range.start == 0 && !is_whole {
