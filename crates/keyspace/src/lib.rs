@@ -222,6 +222,7 @@ pub use listeners::waiting::{ReadyKey, WaitingClients};
 pub use listeners::watch::{WatchList, Watchers};
 pub use passes::cold::{BatchCounts, Batches, ColdBatch, ColdRule, ColdWalk};
 pub use passes::defrag::Walk;
+pub use passes::estimate::{PackSample, PrefixEstimate};
 pub(crate) use passes::lazyfree::LazyFree;
 pub use passes::lazyfree::{Cause, FEW, LazyfreeCauses, LongestRemovals};
 pub use passes::pack::{PackRule, PackState, PackedFigures};

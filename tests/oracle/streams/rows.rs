@@ -1537,6 +1537,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("config|docs", "of russet's own; its own tests cover it"),
     ("flush", "of russet's own; its own tests cover it"),
     ("hotkeys", "of Redis 8.6; its own tests cover it"),
+    ("memory|packing", "of russet's own; its own tests cover it"),
     ("memory|unpack", "of russet's own; its own tests cover it"),
     ("prefixstats", "of russet's own; its own tests cover it"),
     ("quorum", "of russet's own; its own tests cover it"),

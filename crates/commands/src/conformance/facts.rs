@@ -10,7 +10,7 @@ use russet_resp::OwnedArgs;
 use russet_server::{CommandTable, Spec, commands_of};
 
 /// russet's own commands, and a command that has other subcommands than Redis's.
-const OWN: [&str; 13] = [
+const OWN: [&str; 14] = [
     "FT.ERRORS",
     "backup",
     "bf.merge",
@@ -23,6 +23,7 @@ const OWN: [&str; 13] = [
     "client|closed",
     "cluster|explain",
     "config|docs",
+    "memory|packing",
     "memory|unpack",
 ];
 /// Valkey takes more arguments than the recorded server.

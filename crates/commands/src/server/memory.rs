@@ -9,6 +9,7 @@
 
 use crate::help::{self, write_help};
 use doctor::diagnosis;
+use packing::PACKING;
 use russet_base::memory::alloc;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, CommandError, Facts, Flags, KeySpec};
@@ -27,7 +28,7 @@ const TIPS: &[&str] = &[
 pub(super) const MEMORY: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::CONTAINER,
-    subcommands: &[DOCTOR, HELP, MALLOC_STATS, PURGE, STATS, UNPACK, USAGE],
+    subcommands: &[DOCTOR, HELP, MALLOC_STATS, PACKING, PURGE, STATS, UNPACK, USAGE],
     facts: Facts::SHOWS,
     ..Spec::new("memory", help)
 };
@@ -43,6 +44,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    What is wrong with the memory, if anything.",
             "MALLOC-STATS",
             "    The allocator's own report.",
+            "PACKING [SAMPLES <count>]",
+            "    What compress-values would save, by prefix, from a sample of <count> keys.",
             "PURGE",
             "    Give what is free back to the system.",
             "STATS",
@@ -109,6 +112,7 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
         .in_use()
         .map(|(at, db)| (at, marks(db)))
         .collect();
+    let packed = call.db.whole().packing.figures();
     let place = call.reply.defer();
     let mut lines = Lines {
         reply: call.reply,
@@ -138,6 +142,13 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
     for (name, bytes) in m.own.lines() {
         lines.ints(&[(&name.replace('_', "."), bytes)]);
     }
+    lines.ints(&[
+        ("packed.keys", packed.frames.frames as usize),
+        ("packed.bytes", packed.frames.frame_bytes as usize),
+        ("packed.raw-bytes", packed.frames.raw_bytes as usize),
+        ("packed.dictionaries", packed.dictionaries),
+        ("packed.dictionary-bytes", packed.dictionary_bytes),
+    ]);
     let per_key = m.net().checked_div(m.keys).unwrap_or(0);
     lines.ints(&[
         ("overhead.db.hashtable.lut", m.own.db_tables),
@@ -309,6 +320,7 @@ fn malloc_stats(call: &mut Call<'_>) -> CommandResult {
 pub(super) mod doctor;
 #[cfg(test)]
 mod exact;
+mod packing;
 #[cfg(test)]
 mod tests {
     use crate::testbed::{AllCommands as _, Testbed};

@@ -7,6 +7,7 @@
 //!     defrag     moving blocks to give pages back
 //!     cold       the walk that finds and packs what is cold
 //!     pack       values become compressed frames, and text again
+//!     estimate   what packing would save, from a sample
 //!
 //! Slices run between commands, so any key may change between two slices: each module's invariants
 //! cover that. A removed value that a running snapshot has yet to save belongs to the snapshot.
@@ -16,6 +17,7 @@ pub(super) mod aside;
 pub(super) mod beside;
 pub(super) mod cold;
 pub(super) mod defrag;
+pub(super) mod estimate;
 pub(super) mod lazyfree;
 pub(super) mod mark;
 pub(super) mod pack;

@@ -444,6 +444,11 @@ impl Entry {
         bytes_packed(self.value_at(), len)
     }
 
+    /// Bytes of the entry before its value.
+    pub(crate) fn head_bytes(self) -> usize {
+        self.value_at()
+    }
+
     #[inline]
     pub fn key<'a>(self) -> &'a [u8] {
         let (at, len) = self.key_part();

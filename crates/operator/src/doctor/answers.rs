@@ -12,8 +12,18 @@ pub(super) struct Answers {
     pub(super) config: HashMap<String, String>,
     /// The slowest entry of the slow log: microseconds, and the command's words.
     pub(super) slowest: Option<(i64, String)>,
+    /// The estimate of packing by prefix, the greatest savings first (MEMORY PACKING).
+    pub(super) packing: Vec<PackingLine>,
     /// Memory that the server may use, bytes: the machine's, or the limit of its control group.
     pub(super) memory: i64,
+}
+
+/// An estimate of packing for the keys under a prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct PackingLine {
+    pub(super) prefix: String,
+    pub(super) bytes: i64,
+    pub(super) packed_bytes: i64,
 }
 
 impl Answers {
@@ -61,7 +71,33 @@ pub(super) fn ask(target: &Target) -> Result<Answers, String> {
     if let Ok(ReplyValue::Array(entries)) = reply("SLOWLOG GET 128") {
         answers.slowest = entries.iter().filter_map(slow_entry).max();
     }
+    // A server of another kind, or without permission, gives no estimate.
+    if let Ok(ReplyValue::Array(lines)) = reply("MEMORY PACKING") {
+        answers.packing = lines.iter().filter_map(packing_line).collect();
+    }
     Ok(answers)
+}
+
+/// A line of MEMORY PACKING: a map, which is an array of names and values before RESP3.
+fn packing_line(line: &ReplyValue) -> Option<PackingLine> {
+    let ReplyValue::Array(fields) = line else {
+        return None;
+    };
+    let field = |name: &str| {
+        let mut pairs = fields.chunks_exact(2);
+        pairs
+            .find(|pair| text(&pair[0]) == name)
+            .map(|pair| &pair[1])
+    };
+    let number = |name: &str| match field(name) {
+        Some(ReplyValue::Integer(n)) => Some(*n),
+        _ => None,
+    };
+    Some(PackingLine {
+        prefix: text(field("prefix")?),
+        bytes: number("bytes")?,
+        packed_bytes: number("packed_bytes")?,
+    })
 }
 
 /// `[id, time, microseconds, [words], ...]`.

@@ -214,6 +214,7 @@ fn facts_of(info: &[(&str, &str)], config: &[(&str, &str)]) -> Answers {
         info: map(info),
         config: map(config),
         slowest: None,
+        packing: Vec::new(),
     }
 }
 

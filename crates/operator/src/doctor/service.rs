@@ -5,8 +5,8 @@
 //! output buffers and the like must fit beside it. The machine is checked in `machine`, links in
 //! `replication`.
 
-use super::answers::Answers;
-use super::report::human;
+use super::answers::{Answers, PackingLine};
+use super::report::{human, list};
 use russet_base::finding::Finding;
 
 /// A snapshot older than this, with changes since, is reported.
@@ -19,6 +19,7 @@ const BIG: i64 = 1 << 20;
 pub(super) fn look(answers: &Answers) -> Vec<Finding> {
     let mut found = Vec::new();
     memory(answers, &mut found);
+    packing(answers, &mut found);
     persistence(answers, &mut found);
     speed(answers, &mut found);
     big_keys(answers, &mut found);
@@ -116,6 +117,37 @@ fn memory(answers: &Answers, to: &mut Vec<Finding>) {
             "MEMORY PURGE, or a restart in a quiet hour",
         ));
     }
+}
+
+/// The memory that `compress-values` would save, where that is a tenth and more.
+fn packing(answers: &Answers, to: &mut Vec<Finding>) {
+    /// Less is not worth the time of reading packed values.
+    const WORTH_BYTES: i64 = 64 << 20;
+    const WORTH_SHARE: i64 = 10;
+    let saved = |line: &PackingLine| line.bytes - line.packed_bytes;
+    let all: i64 = answers.packing.iter().map(saved).sum();
+    if all < WORTH_BYTES || all < answers.number("used_memory") / WORTH_SHARE {
+        return;
+    }
+    let pays = answers.packing.iter().filter(|line| saved(line) > all / 20);
+    let lines = list(pays.map(|line| {
+        let share = line.packed_bytes as f64 / line.bytes.max(1) as f64;
+        let PackingLine { prefix, .. } = line;
+        format!(
+            "{prefix} would take {share:.2} of its memory, saves {}",
+            human(saved(line))
+        )
+    }));
+    let text = format!("values that could be packed: {lines}");
+    let is_on = !matches!(answers.config("compress-values"), "no" | "");
+    to.push(if is_on {
+        Finding::notice("packing", text)
+    } else {
+        Finding::notice("packing", text).with_remedy(
+            "CONFIG SET compress-values auto packs what has not been used for long, once memory is \
+             short; reads of it take 1 to 2 microseconds more",
+        )
+    });
 }
 
 /// Keys that BLESS has marked: once the others are evicted, writes are refused.
@@ -428,6 +460,39 @@ mod tests {
         let mut found = Vec::new();
         memory(&facts_of(&info, config), &mut found);
         found.remove(0)
+    }
+
+    #[test]
+    fn packing_is_recommended_where_it_pays() {
+        let found = |saved_mb: i64, setting: &str| {
+            let info = [("used_memory", "4000000000")];
+            let mut answers = facts_of(&info, &[("compress-values", setting)]);
+            answers.packing = vec![
+                PackingLine {
+                    prefix: "sess:".to_owned(),
+                    bytes: saved_mb * 1_400_000,
+                    packed_bytes: saved_mb * 400_000,
+                },
+                PackingLine {
+                    prefix: "count:".to_owned(),
+                    bytes: 1_000_000,
+                    packed_bytes: 1_000_000,
+                },
+            ];
+            let mut found = Vec::new();
+            packing(&answers, &mut found);
+            found.pop()
+        };
+        let finding = found(3000, "no").expect("it pays");
+        let text = "sess: would take 0.29 of its memory, saves 2.8 GiB";
+        assert!(finding.text.ends_with(text), "{}", finding.text);
+        assert!(
+            finding
+                .remedy
+                .is_some_and(|remedy| remedy.contains("compress-values auto"))
+        );
+        assert_eq!(found(3000, "auto").expect("it pays").remedy, None);
+        assert_eq!(found(100, "no"), None);
     }
 
     #[test]

@@ -50,6 +50,13 @@ fn end_of(rule: &PrefixRule, key: &[u8]) -> (usize, bool) {
     (end, true)
 }
 
+impl PrefixRule {
+    /// The prefix of a key, with the delimiter; empty: it has none.
+    pub fn prefix_of<'k>(&self, key: &'k [u8]) -> &'k [u8] {
+        &key[..end_of(self, key).0]
+    }
+}
+
 impl<'a> PrefixName<'a> {
     /// The line's name. No prefix has the name of another line: each ends with the delimiter.
     pub fn text(self) -> &'a [u8] {
