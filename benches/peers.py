@@ -14,6 +14,7 @@
     benches/peers.py documents [NAME=PROGRAM ...] JSON: CPU, bytes, a large one (benches/documents.py)
     benches/peers.py sketches [NAME=PROGRAM ...]  filters and other sketches: CPU, bytes, errors (benches/sketches.py)
     benches/peers.py timeseries [NAME=PROGRAM ...] time series: CPU, bytes (benches/timeseries.py)
+    benches/peers.py pack [NAME=PROGRAM ...]      cold values packed: bytes a key, CPU (benches/pack.py)
     benches/peers.py search [NAME=PROGRAM ...]    indexes: CPU, bytes, recall, waits (benches/search.py)
     benches/peers.py small [NAME=PROGRAM ...]     what one small command of an engine holds (benches/small.py)
     benches/peers.py threads [NAME=PROGRAM ...]   I/O threads: CPU of the main thread and of all (benches/threads.py)
@@ -945,6 +946,11 @@ def search(servers):
     rows.compare(servers)
 
 
+def pack(servers):
+    import pack as rows
+    rows.compare(servers)
+
+
 def small(servers):
     import small as rows
     rows.compare(servers)
@@ -973,7 +979,7 @@ def features(servers):
 def main():
     kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist,
              "replicate": replicate, "durable": durable, "sentinel": sentinel, "cluster": cluster, "vectors": vectors, "documents": documents,
-             "sketches": sketches, "timeseries": timeseries, "search": search, "small": small, "threads": threads, "budgets": budgets, "features": features, "lag": lag}
+             "sketches": sketches, "timeseries": timeseries, "search": search, "pack": pack, "small": small, "threads": threads, "budgets": budgets, "features": features, "lag": lag}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     for tool in ("redis-benchmark", "taskset"):
@@ -983,7 +989,7 @@ def main():
         sys.exit("two CPUs are needed: one for the server, one for the load")
     # Others have no vector sets; the newest ones stand for all beside a disk that lags.
     names = {"vectors": ("russet", "redis810"), "documents": ("russet", "stack7"), "sketches": ("russet", "stack7"),
-             "timeseries": ("russet", "stack7"), "search": ("russet", "stack7"), "small": ("russet", "stack7"), "lag": ("russet", "redis810", "valkey9"), "durable": ("russet", "redis810", "valkey9"), "threads": ("russet", "redis810", "valkey9")}.get(sys.argv[1], ())
+             "timeseries": ("russet", "stack7"), "search": ("russet", "stack7"), "pack": ("russet", "redis810", "valkey9"), "small": ("russet", "stack7"), "lag": ("russet", "redis810", "valkey9"), "durable": ("russet", "redis810", "valkey9"), "threads": ("russet", "redis810", "valkey9")}.get(sys.argv[1], ())
     measure(sys.argv[2:], kinds[sys.argv[1]], lambda: default_servers(*names))
 
 
