@@ -1,7 +1,7 @@
 //! Packed containers: to clients, files and replicas they are the containers that they were.
 //!
 //! As `packed`: two testbeds run the same commands, and all values of the second are packed after
-//! each command.
+//! each command. Commands that choose at random are left out: each testbed has a seed of its own.
 
 use super::packed::{DAMAGED, bed, both, is_packed};
 use rand::rngs::SmallRng;
@@ -39,8 +39,6 @@ fn every_command_of_containers_meets_a_packed_value() {
         "HSTRLEN h name",
         "HEXISTS h plan",
         "HSCAN h 0",
-        "HRANDFIELD h",
-        "HRANDFIELD h 3 WITHVALUES",
         "HSET h name other",
         "HSET h more fields",
         "HSETNX h name x",
@@ -85,9 +83,6 @@ fn every_command_of_containers_meets_a_packed_value() {
         "SADD s new beta",
         "SREM s beta",
         "SREM s2 alpha 17 omega",
-        "SPOP s",
-        "SPOP s 9",
-        "SRANDMEMBER s 2",
         "SMOVE s s2 beta",
         "SINTER s s2",
         "SINTERCARD 2 s s2",
@@ -124,7 +119,6 @@ fn every_command_of_containers_meets_a_packed_value() {
         "ZDIFF 2 z z2",
         "ZUNIONSTORE z 2 z s",
         "ZRANGESTORE to z 0 1",
-        "ZRANDMEMBER z 2",
         "ZSCAN z 0",
         "ZLEXCOUNT z - +",
         "GEOPOS geo Palermo",
@@ -244,7 +238,7 @@ fn line(rng: &mut SmallRng) -> String {
         19 => format!("LRANGE {l} 0 -1"),
         20..23 => format!("SADD {s} {text} m{at}"),
         23 => format!("SREM {s} {text} m{at}"),
-        24 => format!("SPOP {s}"),
+        24 => format!("SMOVE {s} {s2} m{at}"),
         25 => format!("SUNIONSTORE {s} {s} {s2}"),
         26 => format!("SINTER {s} {s2}"),
         27..30 => format!("ZADD {z} {n} {text} {at} m{at}"),

@@ -44,6 +44,7 @@ pub(crate) fn object(call: &mut Call<'_>) -> CommandResult {
         info.idle_seconds,
     );
     if info.kind == Type::List
+        && info.packed.is_none()
         && let Some(list) = call.db.peek::<List>(key)?
         && let List::Quicklist(list) = &*list
     {
