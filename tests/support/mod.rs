@@ -6,6 +6,7 @@
 //! | `daemon` | start, restart, end one server process in its own folder |
 //! | `fleet` | whole servers on a simulated network; simulations name it themselves |
 //! | `folders` | folders of simulated nodes; simulations name it themselves |
+//! | `linear` | whether a history of a key is linearizable |
 //! | `memory` | memory figures that must agree |
 //! | `once` | a process that ends by itself, and its output |
 //! | `random` | numbers from a seed |
@@ -19,6 +20,7 @@
 
 pub mod certificates;
 pub mod daemon;
+pub mod linear;
 pub mod memory;
 pub mod once;
 pub mod peers;
