@@ -42,11 +42,11 @@ fn state(server: &Daemon) -> String {
     server.info("sync_state").unwrap_or_default()
 }
 
-fn leads(server: &Daemon) -> bool {
+pub fn leads(server: &Daemon) -> bool {
     state(server) == "ok" && server.info("role").as_deref() == Some("master")
 }
 
-fn wait_for_leader(server: &Daemon) {
+pub fn wait_for_leader(server: &Daemon) {
     let what = format!("the server at port {} leads", server.port());
     wait_until(&what, || leads(server));
 }
@@ -65,15 +65,22 @@ fn wait_for_members(all: &[&Daemon]) {
 
 /// A group of three; the first leads.
 fn group() -> [Daemon; 3] {
-    let first = start(&[]);
-    let port = first.port();
-    let (second, third) = (start_replica(port), start_replica(port));
+    group_with(&[])
+}
+
+/// As [`group`], with more arguments.
+pub fn group_with(args: &[&str]) -> [Daemon; 3] {
+    let first = start(args);
+    let port = first.port().to_string();
+    let follow = ["--replicaof", "127.0.0.1", &port];
+    let replica = || start(&[&follow, args].concat());
+    let (second, third) = (replica(), replica());
     wait_for_leader(&first);
     wait_for_members(&[&first, &second, &third]);
     [first, second, third]
 }
 
-fn ask(server: &Daemon, line: &str) -> String {
+pub fn ask(server: &Daemon, line: &str) -> String {
     server.connect().ask(line)
 }
 
@@ -299,6 +306,107 @@ fn a_primary_that_comes_back_waits_for_its_group() {
     assert_eq!(ask(leader, "GET key"), "$5\r\nvalue\r\n");
 }
 
+/// Two of three are gone for good: an operator gives up what they have, and says so. The server
+/// leads at once, in another group; the others join it as new nodes when they follow it.
+#[test]
+fn a_server_goes_on_alone_by_an_order_that_says_so() {
+    let [mut first, mut second, third] = group();
+    assert_eq!(ask(&first, "SET key value"), "+OK\r\n");
+    let group = third.info("sync_group").expect("a group");
+    let node = second.info("sync_node").expect("a node");
+    first.kill();
+    second.kill();
+    assert!(ask(&third, "QUORUM TAKEOVER LOSSILY").starts_with("-ERR syntax error"));
+    assert_eq!(ask(&third, "QUORUM TAKEOVER LOSSY"), "+OK\r\n");
+    assert_eq!(third.info("role").as_deref(), Some("master"));
+    assert_eq!(state(&third), "forming", "writes wait for members");
+    assert_ne!(third.info("sync_group").as_ref(), Some(&group));
+    assert_eq!(third.info("sync_left_group").as_ref(), Some(&group));
+    assert_eq!(third.info("sync_lossy_takeovers").as_deref(), Some("1"));
+    assert!(
+        third
+            .log()
+            .contains("ACKNOWLEDGED WRITES THAT OTHER MEMBERS")
+    );
+    let explain = third.connect().call(&["QUORUM", "EXPLAIN"]);
+    let explain = String::from_utf8_lossy(&explain).into_owned();
+    assert!(
+        explain.contains("because of QUORUM TAKEOVER LOSSY: led"),
+        "{explain}"
+    );
+    // A member of the former group that comes back follows when it is told to.
+    second.restart();
+    ask(&second, &format!("REPLICAOF 127.0.0.1 {}", third.port()));
+    wait_for_leader(&third);
+    wait_for_members(&[&third, &second]);
+    assert_ne!(second.info("sync_node").as_ref(), Some(&node), "a new node");
+    assert_eq!(second.info("sync_left_group").as_ref(), Some(&group));
+    assert_eq!(ask(&third, "SET key other"), "+OK\r\n");
+    wait_until("the second has it", || {
+        ask(&second, "GET key") == "$5\r\nother\r\n"
+    });
+    // All of it survives a restart, and the next takeover.
+    let new_group = third.info("sync_group");
+    second.restart();
+    drop(third);
+    first.restart();
+    assert_eq!(second.info("sync_group"), new_group);
+    assert_eq!(first.info("sync_group").as_ref(), Some(&group));
+}
+
+/// QUORUM SET changes k; 0 ends the group at all servers, and it can be formed anew.
+#[test]
+fn a_group_ends_and_is_formed_anew() {
+    let [first, second, third] = group();
+    let group = first.info("sync_group").expect("a group");
+    for k in ["2", "1"] {
+        wait_until("k is changed", || {
+            ask(&first, &format!("QUORUM SET {k}")) == "+OK\r\n"
+        });
+        assert_eq!(ask(&first, "SET key value"), "+OK\r\n");
+        wait_until("that is safe", || {
+            second.info("sync_members_changing").as_deref() == Some("0")
+        });
+    }
+    assert!(ask(&first, "QUORUM SET 3").starts_with("-ERR 3 acknowledgements are not"));
+    assert!(ask(&first, "CONFIG SET min-sync-replicas 0").contains("QUORUM SET 0"));
+    // A change before may not be safe yet.
+    wait_until("the group ends", || {
+        ask(&first, "QUORUM SET 0") == "+OK\r\n"
+    });
+    for server in [&first, &second, &third] {
+        wait_until("a server has left", || state(server) == "off");
+        assert_eq!(server.info("sync_group").as_deref(), Some(""));
+        assert_eq!(server.info("sync_left_group").as_ref(), Some(&group));
+    }
+    // As without the mode: writes wait for nobody, an order promotes at once.
+    third.signal(Signal::STOP);
+    second.signal(Signal::STOP);
+    assert_eq!(ask(&first, "SET key 2"), "+OK\r\n");
+    assert_eq!(ask(&first, "GET key"), "$1\r\n2\r\n");
+    third.signal(Signal::CONT);
+    second.signal(Signal::CONT);
+    assert_eq!(ask(&third, "REPLICAOF NO ONE"), "+OK\r\n");
+    assert_eq!(third.info("role").as_deref(), Some("master"));
+    let port = first.port();
+    assert_eq!(
+        ask(&third, &format!("REPLICAOF 127.0.0.1 {port}")),
+        "+OK\r\n"
+    );
+    for server in [&first, &second, &third] {
+        assert_eq!(ask(server, "CONFIG SET min-sync-replicas 1"), "+OK\r\n");
+    }
+    // Replicas that said nothing of a group when they were linked are introduced by a new link.
+    for server in [&second, &third] {
+        ask(server, "REPLICAOF NO ONE");
+        ask(server, &format!("REPLICAOF 127.0.0.1 {port}"));
+    }
+    wait_for_leader(&first);
+    wait_for_members(&[&first, &second, &third]);
+    assert_ne!(first.info("sync_group").as_ref(), Some(&group));
+    assert_eq!(ask(&first, "SET key 3"), "+OK\r\n");
+}
+
 /// The writes of a storm: per key the last value that was answered.
 #[derive(Default)]
 struct AnsweredWrites(Mutex<HashMap<String, u64>>);
@@ -345,7 +453,7 @@ fn order(servers: &[Daemon], at: usize, line: &str) {
     }
 }
 
-fn trouble(servers: &mut [Daemon], random: &mut Random) {
+pub fn trouble(servers: &mut [Daemon], random: &mut Random) {
     let count = servers.len();
     let leader = servers.iter().position(leads).unwrap_or(0);
     let other = (leader + 1 + random.below(count - 1)) % count;

@@ -21,6 +21,7 @@ fn group(members: usize, acknowledgements: usize, others: usize, fault: Option<F
         fault,
         delay_ms: 3,
         has_authority: false,
+        is_given_up: false,
     };
     let mut world = World::new(7, &plan, true);
     world.form().expect("a group");
@@ -360,4 +361,126 @@ fn a_deposed_primary_has_no_replicas() {
     let of_zero = world.links_to(0, Use::Stream);
     assert_eq!(of_zero, 0);
     world.settle();
+}
+
+impl World {
+    fn is_off(&self, at: usize) -> bool {
+        let machine = self.nodes[at].machine.as_ref();
+        machine.is_some_and(|its| its.is_off())
+    }
+}
+
+/// QUORUM SET 0 at a leader that no member hears ends nothing.
+#[test]
+fn a_group_ends_once_its_members_know() {
+    for fault in [None, Some(Fault::EndsAtOnce)] {
+        let mut world = group(3, 1, 0, fault);
+        world.cut(0, 1);
+        world.cut(0, 2);
+        world.change(0, &Change::Set(0));
+        world.pass(500);
+        assert_eq!(world.is_off(0), fault.is_some(), "{fault:?}");
+        if fault.is_some() {
+            world.order(1);
+            let why = world.run_for(2000).unwrap_err();
+            assert!(why.starts_with("Q2"), "{why}");
+            continue;
+        }
+        world.order(1);
+        world.until("1 leads", |world| world.leads_alone(1));
+        world.settle();
+    }
+}
+
+/// A member that was away learns of the end from the server that it follows, or asks.
+#[test]
+fn all_leave_a_group_that_has_ended() {
+    let mut world = group(3, 1, 0, None);
+    world.cut(0, 2);
+    world.cut(1, 2);
+    world.change(0, &Change::Set(0));
+    world.until("0 and 1 have left", |world| {
+        world.is_off(0) && world.is_off(1)
+    });
+    world.pass(500);
+    assert!(!world.is_off(2));
+    world.order(2);
+    world.pass(500);
+    world.happen(super::world::Trouble::Heal);
+    world.until("2 has left", |world| world.is_off(2));
+    // k is raised again: a new group, of new nodes.
+    let group = world.nodes[0].machine().saved_state().left.last().copied();
+    for node in &mut world.nodes {
+        node.settings.acknowledgements = 1;
+        node.machine().settings.acknowledgements = 1;
+    }
+    world.order(0);
+    world.order_to_follow(1, 0);
+    world.order_to_follow(2, 0);
+    world.settle();
+    assert_ne!(world.nodes[0].machine().group(), group.map(|its| its.0));
+}
+
+/// Two of three are gone, and an operator gives up what they have: the third leads alone, in a
+/// group of its own, and they join it as new nodes when they are told to follow it.
+#[test]
+fn a_server_goes_on_alone_only_by_an_order_that_says_so() {
+    let mut world = group(3, 1, 0, None);
+    world.cut(0, 2);
+    let value = world.write(0).unwrap();
+    world.until("1 acknowledges", |world| world.acknowledges(value));
+    let former = world.nodes[2].machine().group();
+    world.crash(0, EndCause::Kill, 1_000_000);
+    world.crash(1, EndCause::Kill, 1_000_000);
+    world.happen(super::world::Trouble::Heal);
+    world.order(2);
+    world.pass(8000);
+    assert_eq!(world.leader(), None, "alone it does not lead");
+    world.happen(super::world::Trouble::Lossy(2));
+    assert!(world.leads_alone(2) && world.end_of(2, value).is_none());
+    assert_ne!(world.nodes[2].machine().group(), former);
+    assert_eq!(world.write(2), None, "writes wait for members");
+    // The others come back, lead their own group, and keep what was acknowledged there.
+    world.cut(0, 2);
+    world.cut(1, 2);
+    for number in [0, 1] {
+        world.nodes[number].back_ms = world.now_ms;
+    }
+    world.until("0 leads", |world| {
+        let machine = world.nodes[0].machine.as_ref();
+        machine.is_some_and(|its| its.safe_offset().is_some())
+    });
+    assert!(world.end_of(0, value).is_some());
+    // An operator sends them to the server that went on alone.
+    world.happen(super::world::Trouble::Heal);
+    for number in [0, 1] {
+        world.order_to_follow(number, 2);
+    }
+    let of_two = world.nodes[2].machine().group();
+    world.until("all are of its group", |world| {
+        world.nodes.iter().all(|node| {
+            node.machine
+                .as_ref()
+                .is_some_and(|its| its.group() == of_two)
+        })
+    });
+    world.settle();
+    assert!(world.leads_alone(2));
+    assert!((0..3).all(|number| world.end_of(number, value).is_none()));
+}
+
+/// A member does not follow a stranger, also if an order says so.
+#[test]
+fn a_member_keeps_its_group_and_its_data() {
+    let mut world = group(2, 1, 1, None);
+    world.happen(super::world::Trouble::Lossy(2));
+    world.pass(1000);
+    let value = world.write(0).unwrap();
+    world.until("the write is acknowledged", |world| {
+        world.acknowledges(value)
+    });
+    let group = world.nodes[1].machine().group();
+    let own = world.nodes[2].machine().group();
+    assert_eq!(world.nodes[0].machine().group(), group);
+    assert!(own.is_none() || own != group);
 }

@@ -5,7 +5,7 @@
 use super::network::{Connection, Packet, Use};
 use super::node::{Entry, digits, number_of};
 use super::world::World;
-use crate::quorum::{Address, Ballot, Fault, Order, Report};
+use crate::quorum::{Address, Ballot, Fault, GroupId, Order, Report};
 use crate::{ReplId, ReplOffset};
 use russet_host::{Action, Event, Machine};
 
@@ -149,8 +149,21 @@ impl World {
                     }
                 }
             }
+            Order::LeaveGroup { is_off } => self.leave_group(at, is_off),
             Order::Safe(offset) => self.safe(at, offset),
             Order::Overdue => self.nodes[at].waiting.clear(),
+        }
+    }
+
+    /// A server has left its group: it is a new node from now on.
+    fn leave_group(&mut self, at: usize, is_off: bool) {
+        let node = &mut self.nodes[at];
+        let left = node.machine().saved_state().left.last().copied();
+        node.id = node.machine().node();
+        node.told = None;
+        if is_off {
+            node.settings.acknowledgements = 0;
+            self.ended.extend(left.map(|(group, _)| group));
         }
     }
 
@@ -158,9 +171,25 @@ impl World {
         self.figures.takeovers += 1;
         let node = &mut self.nodes[at];
         (node.is_primary, node.follows) = (true, None);
+        let group = node.machine().group().expect("it leads one");
+        node.term = Some((ballot, group));
         if let Some(other) = self.ballots.insert(ballot, at) {
             self.fail(format!(
                 "Q3: nodes {other} and {at} lead by ballot {ballot:?}"
+            ));
+        }
+        let machine = self.nodes[at].machine();
+        let knows = machine
+            .lineage()
+            .configurations
+            .newest()
+            .is_some_and(|its| its.is_ended());
+        if let Some(group) = machine
+            .group()
+            .filter(|its| self.ended.contains(its) && !knows)
+        {
+            self.fail(format!(
+                "Q2: node {at} leads group {group}, which has ended, and does not know that"
             ));
         }
         self.check_leader(at);
@@ -169,21 +198,25 @@ impl World {
     /// A leader has all that its own and earlier ballots have acknowledged. A candidate that stood
     /// still may begin to lead long after a greater ballot does: no member acknowledges its writes.
     pub(super) fn check_leader(&mut self, at: usize) {
-        let ballot = self.nodes[at].machine().promised();
+        let (ballot, group) = self.term(at);
         let log = &self.nodes[at].log;
-        let lacks = |&&(value, end, by): &&(u64, ReplOffset, Ballot)| {
+        let lacks = |&&(value, end, by, of): &&(u64, ReplOffset, Ballot, GroupId)| {
             let entry = log.get(end as usize - 1);
-            by <= ballot && entry != Some(&Entry::Write(value))
+            of == group && by <= ballot && entry != Some(&Entry::Write(value))
         };
-        if let Some((value, end, _)) = self.acknowledged.iter().find(lacks).copied() {
+        if let Some((value, end, ..)) = self.acknowledged.iter().find(lacks).copied() {
             self.fail(format!("Q1: write {value}@{end} is not at the leader {at}"));
         }
+    }
+
+    /// The ballot of a leader, and its group. It may have left the group with the last write.
+    fn term(&self, at: usize) -> (Ballot, GroupId) {
+        self.nodes[at].term.expect("it leads")
     }
 
     /// Replies leave.
     pub(super) fn safe(&mut self, at: usize, offset: ReplOffset) {
         let node = &mut self.nodes[at];
-        let ballot = node.machine().promised();
         let is_safe = |&(_, end): &(u64, ReplOffset)| end <= offset;
         let safe: Vec<(u64, ReplOffset)> = node.waiting.iter().copied().filter(is_safe).collect();
         node.waiting.retain(|write| !is_safe(write));
@@ -191,7 +224,10 @@ impl World {
             return;
         }
         self.note(|| format!("node {at} is safe up to {offset}: {safe:?}"));
-        let safe = safe.into_iter().map(|(value, end)| (value, end, ballot));
+        let (ballot, group) = self.term(at);
+        let safe = safe
+            .into_iter()
+            .map(|(value, end)| (value, end, ballot, group));
         self.acknowledged.extend(safe);
         // A later leader leads already.
         for number in 0..self.nodes.len() {
@@ -220,7 +256,8 @@ impl World {
             let Some(&digest) = node.digests.last() else {
                 continue;
             };
-            if position.offset != node.end() {
+            // Data that a server has brought from another group counts for nothing yet.
+            if position.offset != node.end() || position.ballot == Ballot::NONE {
                 continue;
             }
             let known = *self.digests.entry(position).or_insert(digest);

@@ -3,8 +3,8 @@
 //! The log keeps what was synced when the power fails, and everything when the process is killed.
 
 use crate::quorum::{
-    Address, Ballot, Fault, Lineage, LoadedData, NodeId, Quorum, QuorumNote, QuorumSettings,
-    SavedState, StreamEnd, SyncOn,
+    Address, Ballot, Fault, GroupId, Lineage, LoadedData, NodeId, Quorum, QuorumNote,
+    QuorumSettings, SavedState, StreamEnd, SyncOn,
 };
 use crate::{ReplId, ReplOffset};
 use russet_host::Now;
@@ -93,6 +93,8 @@ pub struct Node {
     pub redial_ms: u64,
     /// Writes whose reply waits: their value, their end.
     pub waiting: Vec<(u64, ReplOffset)>,
+    /// The last term in which it led: its ballot, its group.
+    pub term: Option<(Ballot, GroupId)>,
     /// The greatest promise that was saved, as text for the file has it.
     pub told: Option<Ballot>,
 }
@@ -136,6 +138,7 @@ impl Node {
             follows: (number > 0).then_some(0),
             redial_ms: 0,
             waiting: Vec::new(),
+            term: None,
             told: None,
         }
     }

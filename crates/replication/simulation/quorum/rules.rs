@@ -8,9 +8,14 @@ use super::storms::QuorumStorm;
 use crate::quorum::Fault;
 use russet_host::simulation::Storm;
 
-/// The first seed in which a broken rule loses a write, or has two leaders of a ballot.
+/// The first seed in which a broken rule loses a write, has two leaders of a ballot, or an end of
+/// the group that a leader does not know.
 fn first_seed(fault: Fault, seeds: u64) -> Option<u64> {
-    (0..seeds).find(|&seed| QuorumStorm::new(seed, Some(fault)).fails_by("Q1|Q3"))
+    let storm = match fault {
+        Fault::LossyKeepsGroup => QuorumStorm::given_up,
+        _ => QuorumStorm::new,
+    };
+    (0..seeds).find(|&seed| storm(seed, Some(fault)).fails_by("Q1|Q2|Q3"))
 }
 
 #[test]
@@ -25,6 +30,8 @@ fn each_broken_rule_of_the_quorum_is_found() {
         (Fault::BallotWithoutNode, 1000),
         (Fault::OutsidersCount, 1000),
         (Fault::UnsyncedPromise, 1000),
+        (Fault::EndsAtOnce, 1000),
+        (Fault::LossyKeepsGroup, 1000),
     ] {
         match first_seed(fault, seeds) {
             Some(seed) => eprintln!("{fault:?} is found by seed {seed}"),

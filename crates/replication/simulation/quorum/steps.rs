@@ -238,7 +238,12 @@ impl World {
             Use::Stream => {
                 let mut bytes = Vec::new();
                 let word = self.nodes[at].machine().introduction(true);
-                word.expect("the mode is on").write(&mut bytes);
+                let Some(word) = word else {
+                    // A server without the mode follows as it does without groups.
+                    let address = address_of(connection.ends[1]);
+                    return self.report(at, Report::UpstreamAnswered(address, None));
+                };
+                word.write(&mut bytes);
                 self.send(number, 0, Packet::Bytes(bytes));
             }
         }

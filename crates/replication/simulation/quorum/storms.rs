@@ -43,12 +43,23 @@ fn trouble(random: &mut Random, plan: &Plan) -> Trouble {
         940..950 => Trouble::BadDisk(a),
         950..965 => Trouble::Add(a, b),
         965..980 => Trouble::Remove(a, b),
+        980..990 if plan.is_given_up => Trouble::Lossy(a),
+        990..991 => Trouble::Set(a, 0),
         _ => Trouble::Set(a, 1 + random.place(plan.members)),
     }
 }
 
 impl QuorumStorm {
     pub fn new(seed: u64, fault: Option<Fault>) -> QuorumStorm {
+        QuorumStorm::with(seed, fault, false)
+    }
+
+    /// As [`QuorumStorm::new`]; operators give up what other members have.
+    pub fn given_up(seed: u64, fault: Option<Fault>) -> QuorumStorm {
+        QuorumStorm::with(seed, fault, true)
+    }
+
+    fn with(seed: u64, fault: Option<Fault>, is_given_up: bool) -> QuorumStorm {
         let mut random = Random(seed);
         let members = [2, 3, 3, 3, 4, 5][random.place(6)];
         let plan = Plan {
@@ -59,6 +70,7 @@ impl QuorumStorm {
             fault,
             delay_ms: [3, 20, 100, 400][random.place(4)],
             has_authority: random.place(2) == 0,
+            is_given_up,
         };
         let mut times: Vec<u64> = (0..100 + random.place(200))
             .map(|_| random.place(TROUBLE_MS) as u64)
@@ -101,6 +113,8 @@ impl Figures {
         self.tails += own.tails;
         self.copies += own.copies;
         self.changes += own.changes;
+        self.lossy += own.lossy;
+        self.ended += own.ended;
         self.crashes += own.crashes;
         self.stopped += own.stopped;
         self.slowest_ms = self.slowest_ms.max(own.slowest_ms);
@@ -152,6 +166,23 @@ fn acknowledged_writes_survive_in_every_storm() {
             "the storms are too tame"
         );
     }
+}
+
+/// Servers go on alone while others lead, and are followed by members of the group that they have
+/// left.
+#[test]
+fn what_a_group_acknowledges_survives_servers_that_go_on_alone() {
+    let count = number("RUSSET_QUORUM_STORMS").unwrap_or(STORMS) / 5;
+    let mut total = Figures::default();
+    for seed in 0..count {
+        let storm = QuorumStorm::given_up(seed, None);
+        match storm.run() {
+            Ok(figures) => total.add(&figures),
+            Err(why) => panic!("{}", storm.describe(&why)),
+        }
+    }
+    eprintln!("{count} storms: {total:?}");
+    assert!(total.lossy > count / 2, "the storms are too tame");
 }
 
 /// The history of a seed is the same each time.

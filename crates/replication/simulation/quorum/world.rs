@@ -1,10 +1,14 @@
 //! Servers, clients and an authority in one virtual time, and what must hold.
 //!
 //!   Q1  No acknowledged write is lost: each new leader has all, at its place.
+//!       A server that goes on alone (QUORUM TAKEOVER LOSSY) is another group: what its former
+//!       group has acknowledged is at that group's leaders.
+//!   Q2  A group has ended only if each later leader of it knows that.
 //!   Q3  A ballot has one leader; ballots and promises do not fall, also over crashes; equal
 //!       positions have equal data.
 //!   Q5  When all is well again there is one leader, all follow it, and writes are acknowledged, in
 //!       bounded time; unless more was lost than the group bears, and then no server leads.
+//!       A group that has ended is left by all.
 //!   Q6  At most the window is unsafe, and a turn.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,8 +17,8 @@ use super::network::{Connection, Use};
 use super::node::{EndCause, Entry, Node, address_of, number_of};
 use crate::ReplOffset;
 use crate::quorum::{
-    Ballot, Change, Fault, GroupState, LeaderState, Member, Position, QuorumSettings, Report,
-    SyncOn, TakeoverCause, WriteGate,
+    Ballot, Change, Fault, GroupId, GroupState, LeaderState, Member, Position, QuorumSettings,
+    Report, SyncOn, TakeoverCause, WriteGate,
 };
 use russet_host::Random;
 
@@ -48,8 +52,10 @@ pub enum Trouble {
     Add(usize, usize),
     /// A member is removed.
     Remove(usize, usize),
-    /// Another k.
+    /// Another k; 0 ends the group.
     Set(usize, usize),
+    /// A server goes on alone.
+    Lossy(usize),
 }
 
 /// The world of a storm.
@@ -66,6 +72,8 @@ pub struct Plan {
     pub delay_ms: u64,
     /// An authority looks after the group also before peace.
     pub has_authority: bool,
+    /// Operators give up what other members have (QUORUM TAKEOVER LOSSY).
+    pub is_given_up: bool,
 }
 
 /// How much has happened.
@@ -77,6 +85,9 @@ pub struct Figures {
     pub tails: u64,
     pub copies: u64,
     pub changes: u64,
+    /// Servers that went on alone, groups that ended.
+    pub lossy: u64,
+    pub ended: u64,
     pub crashes: u64,
     /// Groups that had lost too much to go on.
     pub stopped: u64,
@@ -92,8 +103,11 @@ pub struct World {
     pub nodes: Vec<Node>,
     pub(super) connections: BTreeMap<u64, Connection>,
     pub(super) cuts: BTreeSet<(usize, usize)>,
-    /// Writes whose reply a client has, with the end of each, and the ballot of its leader.
-    pub acknowledged: Vec<(u64, ReplOffset, Ballot)>,
+    /// Writes whose reply a client has, with the end of each, and the ballot and the group of its
+    /// leader.
+    pub acknowledged: Vec<(u64, ReplOffset, Ballot, GroupId)>,
+    /// Groups that a server has left because they have ended (QUORUM SET 0).
+    pub(super) ended: BTreeSet<GroupId>,
     pub(super) ballots: HashMap<Ballot, usize>,
     pub(super) digests: HashMap<Position, u64>,
     pub figures: Figures,
@@ -134,6 +148,7 @@ impl World {
             connections: BTreeMap::new(),
             cuts: BTreeSet::new(),
             acknowledged: Vec::new(),
+            ended: BTreeSet::new(),
             ballots: HashMap::new(),
             digests: HashMap::new(),
             figures: Figures::default(),
@@ -289,6 +304,13 @@ impl World {
             node.disk.is_bad = false;
         }
         self.step(1)?;
+        if !self.ended.is_empty() {
+            return self.end_group();
+        }
+        if self.figures.lossy > 0 {
+            // Two groups may be there for good: the claims hold all the same.
+            return self.run_for(5000);
+        }
         if self.has_lost_too_much() {
             self.figures.stopped += 1;
             return Ok(());
@@ -324,6 +346,18 @@ impl World {
         let leader = self.leader().expect("all is well");
         self.check_leader(leader);
         self.outcome()
+    }
+
+    /// A group has ended: all servers learn that.
+    fn end_group(&mut self) -> Result<(), String> {
+        self.figures.ended += 1;
+        self.run_until(PEACE_MS, "Q5: all have left the group", |world| {
+            let has_left = |node: &Node| {
+                let group = node.machine.as_ref().and_then(|its| its.group());
+                group.is_none_or(|group| !world.ended.contains(&group))
+            };
+            world.nodes.iter().all(has_left)
+        })
     }
 
     /// Whether members that a takeover or a write needs are unclean, or gone.
@@ -417,6 +451,10 @@ impl World {
             Trouble::Remove(number, other) if runs(self, number) => {
                 let id = self.nodes[other].id;
                 self.change(number, &Change::Remove(id));
+            }
+            Trouble::Lossy(number) if runs(self, number) => {
+                self.figures.lossy += 1;
+                self.report(number, Report::TakeOver(TakeoverCause::Lossy));
             }
             Trouble::Set(number, acknowledgements) if runs(self, number) => {
                 self.change(number, &Change::Set(acknowledgements));

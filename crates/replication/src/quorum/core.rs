@@ -66,6 +66,7 @@ pub(super) struct Figures {
     pub takeovers_refused: u64,
     pub timeouts: u64,
     pub tail_bytes: u64,
+    pub lossy: u64,
 }
 
 /// See the module `quorum`.
@@ -248,11 +249,6 @@ impl Quorum {
         })
     }
 
-    /// Whether the mode is off: roles change as without a group.
-    pub fn is_off(&self) -> bool {
-        self.group().is_none() && self.settings.acknowledgements == 0
-    }
-
     /// Whether the group may follow this server: a member with whole data, or the first of a group
     /// that it may form.
     pub fn may_lead(&self) -> bool {
@@ -325,10 +321,11 @@ impl Quorum {
             }
             Report::TailApplied => self.tail_applied(),
             Report::TailUnusable(why) => self.tail_unusable(&why),
+            Report::TakeOver(TakeoverCause::Lossy) => self.take_over_alone(),
             Report::TakeOver(cause) => self.take_over(cause),
             Report::Follow(address) => self.ordered_to_follow(address),
             Report::HandOver(address) => self.hand_over(address),
-            Report::Left => self.leave_group(),
+            Report::Left => self.forget_group(),
             Report::Ending => {
                 let position = self.position();
                 self.acceptor.change(|state| state.ended = Some(position));
@@ -354,6 +351,7 @@ impl Quorum {
         self.check_clean();
         self.count_safe();
         self.note_settled_change();
+        self.check_end();
         // Nothing else may wake a replica that no primary accepts.
         let is_idle = matches!(self.role, Role::Following) && self.retry_ms.is_none();
         if is_idle && self.joined.is_none() && self.group().is_some() {
@@ -402,7 +400,14 @@ impl Quorum {
     // --- words of other nodes ---
 
     fn asked(&mut self, peer: PeerId, address: Option<Address>, word: Word) {
+        if self.answers_former(peer, &word) {
+            return;
+        }
         let group = self.group();
+        if self.is_off() && matches!(word, Word::Quorum { .. }) {
+            let text = "ERR Unrecognized REPLCONF option: this server is in no group".to_owned();
+            return self.out.push(Order::Answer(peer, Answer::Error(text)));
+        }
         let is_of_another = word.group().is_some() && group.is_some() && word.group() != group;
         let is_early = group.is_none() && !matches!(word, Word::Quorum { .. });
         if is_of_another || is_early {
@@ -547,10 +552,13 @@ impl Quorum {
         self.lineage.note(note, begin, end);
         if let QuorumNote::Term { ballot, group } = note {
             self.highest = self.highest.max(ballot.number);
-            let group = *group;
-            self.acceptor.change(|state| {
-                state.group.get_or_insert(group);
-            });
+            // A server without a group may follow a stream that has been in one.
+            if self.joined.is_some() {
+                let group = *group;
+                self.acceptor.change(|state| {
+                    state.group.get_or_insert(group);
+                });
+            }
         }
         if let Role::Leading(leadership) = &mut self.role {
             leadership.note(note, begin, end);
@@ -594,6 +602,7 @@ impl Quorum {
                     | Order::TakeoverFailed(..)
                     | Order::HandOverFailed(_)
                     | Order::Depose(_)
+                    | Order::LeaveGroup { .. }
                     | Order::Safe(_)
                     | Order::Overdue,
                 ) => self.out.push(action),

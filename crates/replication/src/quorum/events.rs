@@ -36,6 +36,8 @@ pub enum TakeoverCause {
     Sealed,
     /// The server was deposed, and no other leads.
     Deposed,
+    /// QUORUM TAKEOVER LOSSY: alone, whatever the other members have.
+    Lossy,
 }
 
 /// Something that the server reports.
@@ -155,6 +157,11 @@ pub enum Order {
     /// Another may lead: nothing is acknowledged any more. End the links of replicas, and replies
     /// that wait with INDOUBT and this text.
     Depose(String),
+    /// The server has left its group: the facts of its notes are no facts of the stream any more.
+    LeaveGroup {
+        /// The group has ended: `min-sync-replicas` is 0 from now on.
+        is_off: bool,
+    },
     /// The stream is safe up to here.
     Safe(ReplOffset),
     /// The oldest unsafe byte is older than `sync-timeout`: replies that have waited so long end
@@ -244,6 +251,10 @@ pub enum Fault {
     NewMembersAlone,
     /// The longest stream is that with the greatest offset.
     OffsetAlone,
+    /// A group has ended before enough members know it.
+    EndsAtOnce,
+    /// A server that goes on alone keeps the group's id.
+    LossyKeepsGroup,
     /// Ballots have no node.
     BallotWithoutNode,
     /// Outsiders count as members.

@@ -70,6 +70,10 @@ impl Quorum {
         let (ballot, group, goal) = match answer {
             Some(Answer::Follow { ballot, group, end }) => (ballot, group, end),
             Some(Answer::Refusal(ballot, leader)) => return self.refused_by(ballot, leader),
+            Some(Answer::Gone(group, end)) => {
+                let text = self.told_of_end(group, end);
+                return self.refuse_upstream(text);
+            }
             // A server without a group may have lost its disk: it does not become another's replica
             // because the group's servers cannot answer just now.
             Some(Answer::Error(text)) => return self.refuse_upstream(text),
@@ -139,7 +143,7 @@ impl Quorum {
 
     /// The server is in no group from now on. Nothing that it has promised is asked of it again,
     /// because it is no member.
-    pub(super) fn leave_group(&mut self) {
+    pub(super) fn forget_group(&mut self) {
         if self.is_bound() {
             return;
         }

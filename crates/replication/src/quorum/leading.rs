@@ -155,6 +155,10 @@ impl Quorum {
             self.out.push(Order::Safe(safe));
             // A configuration that is safe now no longer asks the one before it.
             self.lineage.settle(safe);
+            if self.lineage.configurations.is_ended() {
+                // What follows is acknowledged by nobody else: it is no promise of the group.
+                return;
+            }
             if leadership.safe >= leadership.end {
                 leadership.is_overdue = false;
             }
@@ -271,7 +275,9 @@ impl Quorum {
             // A member that never joined could not promise anything, and the group may need it.
             return Err(ChangeError::NotLinked);
         }
-        if let Change::Set(acknowledgements) = change {
+        if let Change::Set(acknowledgements) = change
+            && *acknowledgements > 0
+        {
             self.settings.acknowledgements = *acknowledgements;
         }
         self.note_safe(true);
@@ -288,6 +294,9 @@ impl Quorum {
     /// Whether the group has too few members.
     fn is_forming(&self) -> bool {
         let newest = self.lineage.configurations.newest();
+        if newest.is_some_and(|its| its.is_ended()) {
+            return false;
+        }
         newest.is_none_or(|its| its.acknowledgements == 0)
             || newest.is_some_and(|its| its.acknowledgements < self.settings.acknowledgements)
     }
@@ -299,6 +308,9 @@ impl Quorum {
         else {
             return;
         };
+        if newest.is_ended() {
+            return;
+        }
         let wanted = self.settings.acknowledgements;
         let is_large = newest.members.len() > self.settings.replicas_wanted();
         let may_add = |(id, replica): &(&NodeId, &LinkedReplica)| {
@@ -367,7 +379,7 @@ impl Quorum {
     }
 
     fn leader_state(&self) -> Option<LeaderState> {
-        if self.group().is_none() && self.settings.acknowledgements == 0 {
+        if self.is_off() {
             return Some(LeaderState::Off);
         }
         match (&self.role, self.standing) {
@@ -456,6 +468,8 @@ impl Quorum {
             takeovers_refused: self.figures.takeovers_refused,
             timeouts: self.figures.timeouts,
             tail_bytes: self.figures.tail_bytes,
+            lossy_takeovers: self.figures.lossy,
+            replaces: self.acceptor.state.left.last().map(|(group, _)| *group),
             members: newest.map_or_else(Vec::new, |its| its.members.iter().map(member).collect()),
             obstacle: self.obstacle().or(last),
         }

@@ -126,8 +126,18 @@ impl Configuration {
         self.member(id).is_some()
     }
 
+    /// The group ends with this configuration (QUORUM SET 0): once it is safe, no acknowledgement is
+    /// waited for. A group that is formed has k = 0 only while it has one member.
+    pub fn is_ended(&self) -> bool {
+        self.acknowledgements == 0 && self.members.len() > 1
+    }
+
     /// N - k: the members without whose promise no other node leads.
     pub fn promises_needed(&self) -> usize {
+        if self.is_ended() {
+            // The configuration before it decides until the end is safe.
+            return 0;
+        }
         self.members.len() - self.acknowledgements
     }
 
@@ -158,6 +168,9 @@ impl Configuration {
     /// # Errors
     /// The change is not allowed, or changes nothing.
     pub fn changed(&self, change: &Change, leader: NodeId) -> Result<Configuration, ChangeError> {
+        if self.is_ended() {
+            return Err(ChangeError::Ended);
+        }
         let mut next = self.clone();
         next.version += 1;
         match change {
@@ -194,7 +207,8 @@ impl Configuration {
             }
         }
         let (count, needed) = (next.members.len(), next.acknowledgements);
-        let least = usize::from(count > 1 && self.acknowledgements > 0);
+        let ends = *change == Change::Set(0) && self.acknowledgements > 0;
+        let least = usize::from(count > 1 && self.acknowledgements > 0 && !ends);
         if !(least..count).contains(&needed) {
             return Err(ChangeError::OutOfRange { count, needed });
         }
@@ -239,7 +253,7 @@ pub enum Change {
     Remove(NodeId),
     /// A member has another address. It has no effect on quorums.
     Move(Member),
-    /// Another k.
+    /// Another k; 0 ends the group.
     Set(usize),
     /// One more member, and another k: while a group is formed.
     AddAndSet(Member, usize),
@@ -269,6 +283,9 @@ pub enum ChangeError {
     /// There are [`MEMBERS_MAX`] members.
     #[error("A group has at most {MEMBERS_MAX} members")]
     Full,
+    /// The group ends by the last change.
+    #[error("The group ends: QUORUM SET 0 was the last change")]
+    Ended,
     /// k is not from 1 to N - 1.
     #[error("{needed} acknowledgements are not from 1 to {count} members without the leader")]
     OutOfRange {
@@ -310,6 +327,11 @@ impl Configurations {
         self.0.len() > 1
     }
 
+    /// Whether the group has ended, and enough members know it.
+    pub fn is_ended(&self) -> bool {
+        !self.is_changing() && self.newest().is_some_and(Configuration::is_ended)
+    }
+
     /// A note has come. A note that repeats the last one, at the begin of a file of the log,
     /// changes nothing.
     pub fn add(&mut self, placed: PlacedConfiguration) {
@@ -323,6 +345,11 @@ impl Configurations {
     pub fn settle(&mut self, safe: ReplOffset) {
         let last = self.0.iter().rposition(|its| its.end <= safe);
         self.0.drain(..last.unwrap_or(0));
+    }
+
+    /// Those before the last one are another group's.
+    pub(super) fn keep_newest(&mut self) {
+        self.0.drain(..self.0.len().saturating_sub(1));
     }
 
     /// Only the last one counts: a rule to break.
@@ -440,11 +467,15 @@ mod tests {
         assert_eq!(refused(Change::Remove(id(1))), ChangeError::Leader);
         assert_eq!(refused(Change::Remove(id(9))), ChangeError::NoMember);
         assert_eq!(refused(Change::Add(member(3))), ChangeError::IsMember);
-        for needed in [0, 3] {
-            let count = 3;
-            let expected = ChangeError::OutOfRange { count, needed };
-            assert_eq!(refused(Change::Set(needed)), expected);
-        }
+        let (count, needed) = (3, 3);
+        let expected = ChangeError::OutOfRange { count, needed };
+        assert_eq!(refused(Change::Set(needed)), expected);
+        let ended = three.changed(&Change::Set(0), id(1)).unwrap();
+        assert!(ended.is_ended() && ended.is_promised_by(|_| false));
+        assert_eq!(
+            ended.changed(&Change::Set(1), id(1)),
+            Err(ChangeError::Ended)
+        );
         let two = three.changed(&Change::Remove(id(3)), id(1)).unwrap();
         assert_eq!((two.version, two.members.len()), (6, 2));
         assert!(two.changed(&Change::Remove(id(2)), id(1)).is_err());

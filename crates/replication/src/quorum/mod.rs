@@ -16,6 +16,7 @@
 //!     safe       the offset up to which enough members have the stream
 //!     takeover   how a server comes to lead
 //!     handover   how a leader asks a member to take over
+//!     leaving    the end of a group, and a server that goes on alone
 //!
 //! # The server's duties
 //!
@@ -44,6 +45,7 @@ mod events;
 mod following;
 mod handover;
 mod leading;
+mod leaving;
 mod links;
 mod members;
 mod notes;
@@ -67,4 +69,4 @@ pub use promise::{FILE_MAX, FileError, LoadedData, SavedState};
 pub use status::{
     FollowerState, GroupState, LeaderState, MemberStatus, QuorumStatus, TakeoverRecord, WriteGate,
 };
-pub use words::{Answer, SealReport, Word, WordError};
+pub use words::{Answer, GroupEnd, SealReport, Word, WordError};

@@ -76,6 +76,8 @@ impl QuorumNote {
 pub struct Lineage {
     /// The ballot of the leader whose bytes are last.
     pub ballot: Ballot,
+    /// Its group; `None`: no term has begun.
+    pub group: Option<GroupId>,
     /// The greatest offset that a note calls safe.
     pub safe: ReplOffset,
     /// The configurations that may count.
@@ -86,6 +88,7 @@ impl Default for Lineage {
     fn default() -> Lineage {
         Lineage {
             ballot: Ballot::NONE,
+            group: None,
             safe: 0,
             configurations: Configurations::default(),
         }
@@ -102,7 +105,15 @@ impl Lineage {
     /// A note of the stream, and where it begins and ends.
     pub fn note(&mut self, note: &QuorumNote, begin: ReplOffset, end: ReplOffset) {
         match note {
-            QuorumNote::Term { ballot, .. } => self.ballot = *ballot,
+            QuorumNote::Term { ballot, group } => {
+                self.ballot = *ballot;
+                if self.group != Some(*group) {
+                    // The note before this one is of the first member. Notes before that are those
+                    // of another group, in which the stream was before.
+                    self.configurations.keep_newest();
+                    self.group = Some(*group);
+                }
+            }
             QuorumNote::Members(configuration) => self.configurations.add(PlacedConfiguration {
                 configuration: configuration.clone(),
                 begin,
@@ -126,10 +137,13 @@ impl Lineage {
         }
     }
 
-    /// The text of an aux field: `ballot safe`, then a line `begin end configuration` for each
+    /// The text of an aux field: `ballot safe group`, then a line `begin end configuration` for each
     /// configuration.
     pub fn text(&self) -> String {
-        let mut text = format!("{} {}", self.ballot, self.safe);
+        let group = self
+            .group
+            .map_or_else(|| "-".to_owned(), |its| its.to_string());
+        let mut text = format!("{} {} {group}", self.ballot, self.safe);
         for placed in self.configurations.iter() {
             let PlacedConfiguration {
                 configuration,
@@ -147,14 +161,20 @@ impl Lineage {
             return None;
         }
         let mut lines = text.split(|&byte| byte == b'\n');
-        let (ballot, safe) = split(lines.next()?)?;
+        let (ballot, rest) = split(lines.next()?)?;
+        let (safe, group) = split(rest)?;
         let (ballot, safe) = (Ballot::parse(ballot)?, parse_digits(safe)?);
+        let group = match group {
+            b"-" => None,
+            digits => Some(GroupId::parse(digits)?),
+        };
         let mut configurations = Configurations::default();
         for line in lines {
             configurations.add(parse_placed(line)?);
         }
         Some(Lineage {
             ballot,
+            group,
             safe,
             configurations,
         })
@@ -218,6 +238,32 @@ mod tests {
         ] {
             assert_eq!(QuorumNote::parse(text.as_bytes()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn the_notes_of_another_group_are_none() {
+        let (mut lineage, ballot) = (Lineage::default(), ballot_of(7, b'a'));
+        let group = |digit| GroupId::parse(&[digit; 40]).unwrap();
+        let ended = Configuration {
+            version: 9,
+            ..first()
+        };
+        let term = |digit| QuorumNote::Term {
+            ballot,
+            group: group(digit),
+        };
+        lineage.note(&QuorumNote::Members(ended), 0, 10);
+        lineage.note(&QuorumNote::Members(first()), 10, 20);
+        lineage.note(&term(b'1'), 20, 30);
+        assert_eq!(lineage.configurations.newest(), Some(&first()));
+        assert!(!lineage.configurations.is_changing());
+        let second = Configuration {
+            version: 2,
+            ..first()
+        };
+        lineage.note(&QuorumNote::Members(second), 30, 40);
+        lineage.note(&term(b'1'), 40, 50);
+        assert!(lineage.configurations.is_changing(), "of the same group");
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //!     unclean <Unix ms>             absent: the node has all that it has acknowledged
 //!     ended <ballot>@<offset>       an orderly end, with the data up to here on disk
 //!     configuration <begin> <end> <version> <k> <id>@<ip>:<port> ..    the last known
+//!     left <40 digits> over|lossy   a group that the server has left
 //!
 //! # Clean
 //!
@@ -24,6 +25,7 @@
 use super::ballot::{Ballot, GroupId, NodeId, Position};
 use super::members::PlacedConfiguration;
 use super::notes::{Lineage, parse_placed, split};
+use super::words::GroupEnd;
 use crate::ReplOffset;
 use russet_base::numbers::number::parse_digits;
 
@@ -55,6 +57,8 @@ pub struct SavedState {
     pub ended: Option<Position>,
     /// The last known configurations: how the other nodes are reached if the data is lost.
     pub configurations: Vec<PlacedConfiguration>,
+    /// Groups that the server has left, the latest last.
+    pub left: Vec<(GroupId, GroupEnd)>,
 }
 
 /// Why a file is not read. The server does not start with it, because it might forget promises.
@@ -89,6 +93,7 @@ impl SavedState {
             unclean_since_ms: None,
             ended: None,
             configurations: Vec::new(),
+            left: Vec::new(),
         }
     }
 
@@ -136,6 +141,11 @@ impl SavedState {
             b"unclean" => self.unclean_since_ms = Some(parse_digits(value)?),
             b"ended" => self.ended = Some(Position::parse(value)?),
             b"configuration" => self.configurations.push(parse_placed(value)?),
+            b"left" => {
+                let (group, end) = split(value)?;
+                self.left
+                    .push((GroupId::parse(group)?, GroupEnd::parse(end)?));
+            }
             _ => return None,
         }
         Some(word)
@@ -172,6 +182,9 @@ impl SavedState {
                 "configuration",
                 &format_args!("{begin} {end} {configuration}"),
             );
+        }
+        for (group, end) in &self.left {
+            line("left", &format_args!("{group} {end}"));
         }
         text.push('\n');
         text
@@ -267,6 +280,7 @@ mod tests {
             boot: "1b4e28ba-2fa1".to_owned(),
             unclean_since_ms: Some(1_764_000_000_123),
             ended: Some(position),
+            left: vec![(GroupId::parse(&[b'8'; 40]).unwrap(), GroupEnd::Lossy)],
             configurations: vec![
                 parse_placed(format!("3 9 1 0 {member}").as_bytes()).unwrap(),
                 parse_placed(format!("10 19 2 0 {member}").as_bytes()).unwrap(),

@@ -148,6 +148,10 @@ pub struct QuorumStatus {
     pub timeouts: u64,
     /// `sync_tail_bytes`: bytes that takeovers have fetched.
     pub tail_bytes: u64,
+    /// `sync_lossy_takeovers`: QUORUM TAKEOVER LOSSY at this server since its start.
+    pub lossy_takeovers: u64,
+    /// `sync_left_group`: the group that this server has left last.
+    pub replaces: Option<GroupId>,
     /// `sync_memberN`.
     pub members: Vec<MemberStatus>,
     /// Why the last takeover failed, or what a takeover under way waits for.

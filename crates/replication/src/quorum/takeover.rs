@@ -30,7 +30,7 @@ use super::members::{Address, Configuration, Member};
 use super::notes::QuorumNote;
 use super::safe::Leadership;
 use super::status::TakeoverRecord;
-use super::words::{Answer, SealReport, Word};
+use super::words::{Answer, GroupEnd, SealReport, Word};
 use russet_resp::ReplyValue;
 
 /// Milliseconds for the answers to the question who leads.
@@ -261,6 +261,11 @@ impl Quorum {
     /// A reply of a member, or the loss of a link with a question on it.
     pub(super) fn replied(&mut self, (from, question, reply): MemberReply) {
         let answer = reply.as_ref().and_then(Answer::parse);
+        if let Some(Answer::Gone(group, GroupEnd::Off | GroupEnd::Over)) = answer {
+            // A leader learns it, too: nobody follows it any more.
+            self.told_of_end(group, GroupEnd::Off);
+            return;
+        }
         match question {
             Question::Login | Question::Leads => {}
             Question::TakeOver => self.answered_hand_over(answer),

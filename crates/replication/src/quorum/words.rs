@@ -12,9 +12,12 @@
 //!       +OK
 //!     REPLCONF TAKEOVER <group> <node>                         I lead: take over from me
 //!       +OK
+//!     +GONE <group> off|over|lossy                             I have left your group
 //!     -SEALED <promised> <ip:port|?>                           a greater ballot was promised
 //!
 //! All are russet's own; a foreign server answers that it knows no such option.
+
+use std::fmt;
 
 use super::ballot::{Ballot, GroupId, NodeId, Position};
 use super::members::{Address, Configuration};
@@ -241,6 +244,39 @@ pub struct SealReport {
     pub members: Option<Configuration>,
 }
 
+/// How a server has left a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupEnd {
+    /// The group has ended (QUORUM SET 0), and the server has been in no other since.
+    Off,
+    /// The group has ended.
+    Over,
+    /// The server goes on alone (QUORUM TAKEOVER LOSSY).
+    Lossy,
+}
+
+impl GroupEnd {
+    /// `None`: another word.
+    pub fn parse(word: &[u8]) -> Option<GroupEnd> {
+        match word {
+            b"off" => Some(GroupEnd::Off),
+            b"over" => Some(GroupEnd::Over),
+            b"lossy" => Some(GroupEnd::Lossy),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for GroupEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            GroupEnd::Off => "off",
+            GroupEnd::Over => "over",
+            GroupEnd::Lossy => "lossy",
+        })
+    }
+}
+
 /// An answer to a [`Word`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -264,6 +300,8 @@ pub enum Answer {
     Promise(SealReport),
     /// To [`Word::Leads`] and [`Word::TakeOver`].
     Done,
+    /// The node has left this group, in this way.
+    Gone(GroupId, GroupEnd),
     /// A greater ballot was promised, perhaps to a leader with this address.
     Refusal(Ballot, Option<Address>),
     /// Another error, with its code.
@@ -281,6 +319,7 @@ impl Answer {
             },
             Answer::Promise(report) => return report.write(out),
             Answer::Done => "+OK\r\n".to_owned(),
+            Answer::Gone(group, end) => format!("+GONE {group} {end}\r\n"),
             Answer::Refusal(ballot, Some(address)) => format!("-SEALED {ballot} {address}\r\n"),
             Answer::Refusal(ballot, None) => format!("-SEALED {ballot} ?\r\n"),
             Answer::Error(text) => format!("-{}\r\n", text.replace(['\r', '\n'], " ")),
@@ -320,6 +359,9 @@ impl Answer {
                 group: GroupId::parse(group)?,
                 end: parse_digits(end)?,
             }),
+            [b"GONE", group, end] => {
+                Some(Answer::Gone(GroupId::parse(group)?, GroupEnd::parse(end)?))
+            }
             [b"LEADER", promised, ballot, address] => Some(Answer::Leader {
                 promised: Ballot::parse(promised)?,
                 leader: match ballot {
@@ -481,6 +523,9 @@ mod tests {
             promise(true, None),
             promise(false, Some(Configuration::first(member))),
             Answer::Done,
+            Answer::Gone(group, GroupEnd::Off),
+            Answer::Gone(group, GroupEnd::Over),
+            Answer::Gone(group, GroupEnd::Lossy),
             Answer::Refusal(ballot, None),
             Answer::Refusal(ballot, Some(address())),
             Answer::Error("ERR Unrecognized REPLCONF option: SEAL".to_owned()),

@@ -369,7 +369,7 @@ impl Server {
             Order::Lead => {
                 // A node that has taken over its group is the primary already. Otherwise it is an
                 // empty primary again, and in no group.
-                self.lead_alone(keyspace);
+                self.lead_without_group(keyspace);
                 // Slots that the former primary has claimed are claimed again, before this node
                 // could judge them as another node's.
                 self.with_migrations(keyspace, |m, around| m.routes_changed(around));

@@ -40,9 +40,10 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "REMOVE <node id>",
             "    Forget a member that does not come back.",
             "SET <n>",
-            "    Have n replicas acknowledge each write (min-sync-replicas).",
-            "TAKEOVER",
-            "    Lead, once enough members have promised that.",
+            "    Have n replicas acknowledge each write (min-sync-replicas). 0 ends the group.",
+            "TAKEOVER [LOSSY]",
+            "    Lead, once enough members have promised that. LOSSY: alone, in a new group, and give",
+            "    up the acknowledged writes that only other members have.",
         ],
     );
     Ok(())
@@ -150,6 +151,7 @@ fn explain(call: &mut Call<'_>) -> CommandResult {
             TakeoverCause::Start => "its start as a primary",
             TakeoverCause::Sealed => "a promise to a server that has not led",
             TakeoverCause::Deposed => "the end of its term",
+            TakeoverCause::Lossy => "QUORUM TAKEOVER LOSSY",
         };
         let outcome = match &its.failure {
             None => "led",
@@ -211,7 +213,8 @@ const SET: Spec = Spec {
     ..REMOVE
 };
 
-/// `QUORUM SET n`: n replicas must have each write.
+/// `QUORUM SET n`: n replicas must have each write. 0: the group ends, once as many members as each
+/// write needs know that.
 ///
 /// Reply and errors as of ADD.
 fn set(call: &mut Call<'_>) -> CommandResult {
@@ -232,21 +235,33 @@ fn change(call: &mut Call<'_>, change: &Change) -> CommandResult {
 }
 
 const TAKEOVER: Spec = Spec {
-    arity: Arity::Exactly(2),
+    arity: Arity::AtLeast(2),
     flags: FLAGS.union(Flags::TAKES_OVER),
     facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("takeover", takeover)
 };
 
-/// `QUORUM TAKEOVER`: asks the members to promise that this server leads.
+/// `QUORUM TAKEOVER [LOSSY]`: asks the members to promise that this server leads. LOSSY: it leads
+/// alone and at once, in a new group, whatever acknowledged writes only other members have.
 ///
-/// Reply: OK at once; QUORUM STATUS and EXPLAIN have the outcome. No use of data.
+/// Reply: OK at once; QUORUM STATUS and EXPLAIN have the outcome. With LOSSY: OK, once it leads.
+/// Errors: another word; with LOSSY: it does not lead. No use of data.
 fn takeover(call: &mut Call<'_>) -> CommandResult {
     if call.server.replication.quorum.is_none() {
         return Err(OFF);
     }
+    let is_lossy = match call.args.len() {
+        2 => false,
+        3 if call.args.at(2).eq_ignore_ascii_case(b"LOSSY") => true,
+        _ => return Err(CommandError::Syntax),
+    };
     let world = call.world();
-    world.server.order_lead(world.keyspace);
+    if is_lossy {
+        let led = world.server.lead_alone(world.keyspace);
+        led.map_err(|why| CommandError::owned(format!("ERR Not taken over: {why}")))?;
+    } else {
+        world.server.order_lead(world.keyspace);
+    }
     call.reply.ok();
     Ok(())
 }

@@ -162,6 +162,7 @@ fn write_group(server: &Server, to: &mut InfoWriter) {
     }
     let ballot = its.ballot.map_or_else(String::new, |its| its.to_string());
     let group = its.group.map_or_else(String::new, |its| its.to_string());
+    let left = its.replaces.map_or_else(String::new, |its| its.to_string());
     to.fields(&[
         ("sync_group", &group),
         ("sync_node", &its.node.to_string()),
@@ -175,6 +176,8 @@ fn write_group(server: &Server, to: &mut InfoWriter) {
         ("sync_takeovers", &its.takeovers),
         ("sync_takeovers_refused", &its.takeovers_refused),
         ("sync_tail_bytes", &its.tail_bytes),
+        ("sync_lossy_takeovers", &its.lossy_takeovers),
+        ("sync_left_group", &left),
     ]);
     for (n, member) in its.members.iter().enumerate() {
         let (id, address) = (member.id, &member.address);

@@ -267,7 +267,10 @@ impl Server {
             return Err(ChangeError::NotLeading);
         };
         driver.core.change(change)?;
-        if let Change::Set(n) = change {
+        // By 0 the group ends once that is safe ([`Order::LeaveGroup`]).
+        if let Change::Set(n) = change
+            && *n > 0
+        {
             self.config.min_sync_replicas = u32::try_from(*n).unwrap_or(u32::MAX);
             self.update_sync_writes(keyspace);
         }
@@ -281,15 +284,39 @@ impl Server {
         if driver.is_some_and(|driver| !driver.core.is_off()) {
             self.report_quorum(keyspace, Report::TakeOver(TakeoverCause::Order));
         } else {
-            self.lead_alone(keyspace);
+            self.lead_without_group(keyspace);
         }
     }
 
     /// Becomes the primary, if this server is a replica, and is in no group from now on.
-    pub(crate) fn lead_alone(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn lead_without_group(&mut self, keyspace: &mut Keyspace) {
         if self.replication.is_replica() {
             self.report_quorum(keyspace, Report::Left);
             self.become_primary(keyspace);
+        }
+    }
+
+    /// QUORUM TAKEOVER LOSSY: this server leads alone, in a group of its own, and what it lacks is
+    /// given up.
+    ///
+    /// # Errors
+    /// It does not lead: it is in no group, or its file cannot be saved.
+    pub fn lead_alone(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
+        self.refresh_quorum();
+        self.report_quorum(keyspace, Report::TakeOver(TakeoverCause::Lossy));
+        let driver = self.replication.quorum.as_ref();
+        match driver {
+            Some(driver) if driver.leads() => Ok(()),
+            _ => Err("this server is in no group, or quorum.conf cannot be saved".to_owned()),
+        }
+    }
+
+    /// The machine has left its group.
+    fn leave_group(&mut self, keyspace: &mut Keyspace, is_off: bool) {
+        self.stream.lineage = None;
+        if is_off {
+            self.config.min_sync_replicas = 0;
+            self.update_sync_writes(keyspace);
         }
     }
 
@@ -356,6 +383,7 @@ impl Server {
                 self.depose(keyspace, &why);
                 self.end_failover();
             }
+            Order::LeaveGroup { is_off } => self.leave_group(keyspace, is_off),
             Order::Safe(safe) => {
                 self.replication.sync_writes.set_safe(safe);
                 keyspace.unconfirmed.set_safe(safe);

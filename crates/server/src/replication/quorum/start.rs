@@ -11,7 +11,9 @@ use crate::state::Server;
 use russet_config::{SyncMedium, system_text};
 use russet_host::Now;
 use russet_keyspace::Keyspace;
-use russet_replication::quorum::{Ballot, Change, LoadedData, NodeId, Quorum, Report, SavedState};
+use russet_replication::quorum::{
+    Ballot, Change, LoadedData, NodeId, Quorum, Report, SavedState, TakeoverCause,
+};
 
 /// The file, in the folder of the data.
 const FILE: &str = "quorum.conf";
@@ -121,10 +123,17 @@ impl Server {
         let newest = driver.core.lineage().configurations.newest();
         let noted = newest.map_or(0, |its| its.acknowledgements);
         if n == 0 && driver.core.group().is_some() {
-            return Err("a group's servers cannot leave it by min-sync-replicas 0".to_owned());
+            return Err("QUORUM SET 0 at the leader ends the group".to_owned());
+        }
+        let (is_off, leads) = (driver.core.is_off(), driver.leads());
+        self.refresh_quorum();
+        if n > 0 && is_off && !self.replication.is_replica() {
+            // The mode was off: a group is formed.
+            self.report_quorum(keyspace, Report::TakeOver(TakeoverCause::Start));
+            return Ok(());
         }
         // More than there are members wait for their replicas, as a new group does.
-        if driver.leads() && noted > n {
+        if leads && noted > n {
             let changed = self.change_quorum(keyspace, &Change::Set(n));
             changed.map_err(|why| why.to_string())?;
         }
