@@ -162,8 +162,66 @@ export function sentinelPicture(groups) {
   return { verdict: worst(groups, "Each group has a primary, a replica that can take over, and the Sentinels for it."), groups };
 }
 
+/** The lines of INFO with a name and a number, each as an object. @param {Record<string, string>} info @param {RegExp} name @returns {Record<string, string>[]} */
+function rowsOf(info, name) {
+  const lines = Object.entries(info).filter(([id]) => name.test(id)).map(([, text]) => text);
+  return lines.map((text) => Object.fromEntries(text.split(",").map((part) => part.split("="))));
+}
+
+/** What a group whose failovers lose no acknowledged write is doing, and why its writes wait. @type {Record<string, [Tone, string]>} */
+const GROUP_STATES = {
+  ok: ["ok", "leads"],
+  forming: ["bad", "writes wait for members"],
+  lost: ["bad", "writes are refused: too few members acknowledge"],
+  recovering: ["bad", "has started, and waits for promises"],
+  deposed: ["bad", "was replaced, and knows no leader"],
+  member: ["ok", "follows"],
+  outsider: ["warn", "follows, and is no member"],
+  unclean: ["warn", "is not whole yet: its promise does not count"],
+  sealed: ["bad", "has promised a server that does not lead yet"],
+  "taking-over": ["bad", "asks the members for their promises"],
+};
+
+/** A group of sync-quorum, as one of its servers sees it; null: it is in none. @param {Record<string, string>} info of INFO replication @param {string} here this server's address @returns {Picture | null} */
+export function quorumPicture(info, here) {
+  if (!info.sync_group) return null;
+  const [tone, text] = GROUP_STATES[info.sync_state] ?? ["warn", info.sync_state];
+  const leads = info.role === "master";
+  const members = rowsOf(info, /^sync_member\d+$/);
+  const needed = Number(info.sync_acknowledgements);
+  const own = { name: here, self: true, role: leads ? "leader" : "member", facts: [`ballot ${(info.sync_ballot || info.sync_promised || "").split(":")[0]}`], tone, text };
+  const others = members.filter((row) => row.state !== "self").map((row) => memberNode(row, leads, Number(info.master_repl_offset)));
+  const outsiders = rowsOf(info, /^slave\d+$/).filter((row) => row.sync === "outsider").map((row) => ({ name: `${row.ip}:${row.port}`, role: "no member", facts: [], ...says("warn", "counts for no write, and may not lead") }));
+  const linked = members.filter((row) => row.state === "linked").length;
+  const note = `${plural(members.length, "member")}, each write at ${needed + 1}`;
+  return { verdict: quorumVerdict(info, own, linked, members.length), groups: [{ title: "Group", note, verdict: says(tone, text), watchers: [], primaries: leads ? [own] : [], replicas: [...(leads ? [] : [own]), ...others, ...outsiders], ranges: [] }] };
+}
+
+/** @param {Record<string, string>} row of a member @param {boolean} leads whether this server leads @param {number} offset its own @returns {Node} */
+function memberNode(row, leads, offset) {
+  const own = { name: `${row.ip}:${row.port}`, role: "member", facts: Number(row.lag_ms) >= 0 ? [`acknowledged ${duration(Number(row.lag_ms))} ago`] : [] };
+  if (!leads) return { ...own, ...says("ok", "its leader knows more") };
+  if (row.state !== "linked") return { ...own, ...says("warn", row.missing_ms ? `away for ${duration(Number(row.missing_ms))}` : "away") };
+  const behind = Math.max(0, offset - Number(row.offset));
+  return { ...own, ...says(behind > BEHIND_BYTES ? "warn" : "ok", lagText(behind)) };
+}
+
+/** @param {Record<string, string>} info @param {Node} own @param {number} linked members @param {number} members @returns {Verdict} */
+function quorumVerdict(info, own, linked, members) {
+  if (own.tone !== "ok") return says(own.tone, `This server: ${own.text}.${info.sync_obstacle ? ` ${info.sync_obstacle}` : ""}`);
+  if (info.role !== "master") return says("ok", "This member follows its leader.");
+  const [waiting, needed] = [Number(info.sync_unsafe_bytes), Number(info.sync_acknowledgements)];
+  if (linked < needed) return says("bad", `Writes wait: ${linked} of ${plural(needed, "member")} that must acknowledge ${linked === 1 ? "is" : "are"} connected.`);
+  if (waiting > 0 && Number(info.sync_unsafe_ms) > 1000) return says("warn", `${bytes(waiting)} wait for an acknowledgement, the oldest for ${duration(Number(info.sync_unsafe_ms))}.`);
+  if (linked < members - 1) return says("warn", `${linked} of ${plural(members - 1, "other member")} ${linked === 1 ? "is" : "are"} connected.`);
+  if (linked === needed) return says("warn", "The loss of one member stops writes.");
+  return says("ok", "No failover loses an acknowledged write, and one member may be lost without a stop.");
+}
+
 /** A primary and its replicas without a cluster; null: there is only one server. @param {Record<string, string>} info of INFO replication @param {string} here this server's address @returns {Picture | null} */
 export function replicationPicture(info, here) {
+  const group = quorumPicture(info, here);
+  if (group) return group;
   const self = { name: here, facts: [], self: true };
   if (info.role === "slave") {
     const up = info.master_link_status === "up";
@@ -174,7 +232,7 @@ export function replicationPicture(info, here) {
     return { verdict: up ? says("ok", "This replica follows its primary.") : says(own.tone, `This replica: ${own.text}.`), groups: [{ title: "Replication", note: "as this replica sees it", verdict: own, watchers: [], primaries: [primary], replicas: [{ ...self, role: "replica", ...own }], ranges: [] }] };
   }
   const offset = Number(info.master_repl_offset);
-  const rows = Object.entries(info).filter(([id]) => /^slave\d+$/.test(id)).map(([, text]) => Object.fromEntries(text.split(",").map((part) => part.split("="))));
+  const rows = rowsOf(info, /^slave\d+$/);
   if (rows.length === 0) return null;
   const replicas = rows.map((row) => {
     const behind = Math.max(0, offset - Number(row.offset));

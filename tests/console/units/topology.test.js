@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RespError } from "../../../console/resp.js";
-import { clusterPicture, rangesText, replicationPicture, sentinelGroup, sentinelPicture } from "../../../console/topology.js";
+import { clusterPicture, quorumPicture, rangesText, replicationPicture, sentinelGroup, sentinelPicture } from "../../../console/topology.js";
 
 const node = (id, role, health = "online", offset = 0) => ["id", id, "port", 7000, "ip", "::1", "endpoint", "h", "role", role, "replication-offset", offset, "health", health];
 const line = (id, flags, link = "connected") => `${id} h:7000@17000 ${flags} - 0 0 1 ${link}\n`;
@@ -60,4 +60,31 @@ test("replication is drawn from either end, and not where there is one server", 
   assert.deepEqual(above.groups[0].replicas.map(({ text }) => text), ["has all of its primary", "takes a copy of its primary"]);
   const below = replicationPicture({ role: "slave", master_host: "h", master_port: "1", master_link_status: "down", master_sync_in_progress: "0", master_last_io_seconds_ago: "-1" }, "h:2");
   assert.deepEqual([below.verdict.tone, below.groups[0].primaries[0].text], ["bad", "not reached from here"]);
+});
+
+test("a group of sync-quorum says who is away and why writes wait", () => {
+  assert.equal(quorumPicture({ role: "master", sync_group: "" }, "h:1"), null);
+  const leader = {
+    role: "master",
+    master_repl_offset: "100",
+    sync_group: "aa",
+    sync_state: "ok",
+    sync_ballot: "7:ab",
+    sync_acknowledgements: "1",
+    sync_member0: "id=a,ip=h,port=1,state=self,offset=100,lag_ms=-1",
+    sync_member1: "id=b,ip=h,port=2,state=linked,offset=100,lag_ms=3",
+    sync_member2: "id=c,ip=h,port=3,state=linked,offset=90,lag_ms=4",
+    slave2: "ip=h,port=9,state=online,offset=100,lag=0,sync=outsider",
+  };
+  const well = replicationPicture(leader, "h:1");
+  assert.equal(well.verdict.tone, "ok");
+  assert.deepEqual(well.groups[0].replicas.map(({ name, role }) => [name, role]), [["h:2", "member"], ["h:3", "member"], ["h:9", "no member"]]);
+  assert.equal(well.groups[0].note, "3 members, each write at 2");
+  const away = quorumPicture({ ...leader, sync_member2: "id=c,ip=h,port=3,state=unlinked,offset=0,lag_ms=-1,missing_ms=61000" }, "h:1");
+  assert.equal(away.verdict.text, "1 of 2 other members is connected.");
+  assert.match(away.groups[0].replicas[1].text, /^away for 1 min/);
+  const lost = quorumPicture({ ...leader, sync_state: "lost" }, "h:1");
+  assert.equal(lost.verdict.tone, "bad");
+  const asks = quorumPicture({ role: "slave", sync_group: "aa", sync_state: "taking-over", sync_promised: "8:ab", sync_obstacle: "NOQUORUM Taking over needs promises." }, "h:2");
+  assert.equal(asks.verdict.text, "This server: asks the members for their promises. NOQUORUM Taking over needs promises.");
 });
