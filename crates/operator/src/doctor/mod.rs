@@ -17,6 +17,7 @@ mod cluster;
 mod group;
 mod joined;
 mod machine;
+mod quorum;
 mod replication;
 mod report;
 mod service;
@@ -78,6 +79,7 @@ pub const SETTINGS: &[&str] = &[
     "maxmemory-policy",
     "maxmemory-reserve",
     "min-replicas-to-write",
+    "min-sync-replicas",
     "protected-mode",
     "requirepass",
     "save",
@@ -103,6 +105,7 @@ pub fn findings(
 fn look(answers: &Answers, machine: &Machine) -> Vec<Finding> {
     let mut found = service::look(answers);
     found.extend(replication::look(answers));
+    found.extend(quorum::look(answers));
     found.extend(machine.look(answers));
     found
 }
