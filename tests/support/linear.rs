@@ -11,8 +11,8 @@
 //! *backward*, and a moment within it is enough. A history is linearizable if no two forward zones
 //! overlap, no backward zone lies within a forward one, and no read ends before its write begins.
 //!
-//! An operation whose outcome is not known has no end: it may take effect at any time from its begin
-//! on, or never.
+//! An operation whose outcome is not known has no end: it may take effect at any time from its
+//! begin on, or never.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;

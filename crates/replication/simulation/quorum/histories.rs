@@ -13,11 +13,22 @@ const SOON_MS: u64 = 15_000;
 
 /// A group of members, of which each write needs k more, and others besides. Node 0 leads.
 fn group(members: usize, acknowledgements: usize, others: usize, fault: Option<Fault>) -> World {
+    leased(members, acknowledgements, others, (fault, 0))
+}
+
+/// As [`group`], with a lease of so many milliseconds.
+fn leased(
+    members: usize,
+    acknowledgements: usize,
+    others: usize,
+    (fault, lease_ms): (Option<Fault>, u64),
+) -> World {
     let plan = Plan {
         members,
         others,
         acknowledgements,
         sync_on: SyncOn::Memory,
+        lease_ms,
         fault,
         delay_ms: 3,
         has_authority: false,
@@ -422,7 +433,7 @@ fn all_leave_a_group_that_has_ended() {
 }
 
 /// Two of three are gone, and an operator gives up what they have: the third leads alone, in a
-/// group of its own, and they join it as new nodes when they are told to follow it.
+/// group of its own, and they join it as new nodes when an order sends them there.
 #[test]
 fn a_server_goes_on_alone_only_by_an_order_that_says_so() {
     let mut world = group(3, 1, 0, None);
@@ -483,4 +494,82 @@ fn a_member_keeps_its_group_and_its_data() {
     let own = world.nodes[2].machine().group();
     assert_eq!(world.nodes[0].machine().group(), group);
     assert!(own.is_none() || own != group);
+}
+
+impl World {
+    fn leases(&self, at: usize) -> bool {
+        let machine = self.nodes[at].machine.as_ref();
+        machine.is_some_and(|its| its.lease_holds(self.now_ms))
+    }
+}
+
+/// A primary that is cut off reads for as long as its lease holds; another leads only after that.
+#[test]
+fn another_leads_after_the_vows() {
+    for fault in [None, Some(Fault::NoVow)] {
+        let mut world = leased(3, 1, 0, (fault, 1000));
+        let value = world.write(0).unwrap();
+        world.until("it is acknowledged", |world| world.acknowledges(value));
+        assert!(world.leases(0));
+        world.cut(0, 1);
+        world.cut(0, 2);
+        let begin_ms = world.now_ms;
+        world.order(1);
+        world.until("1 leads", |world| world.leads_alone(1));
+        let waited_ms = world.now_ms - begin_ms;
+        let value = world.write(1).expect("it leads");
+        world.until("it is acknowledged", |world| world.acknowledges(value));
+        assert_eq!(
+            world.leases(0),
+            fault.is_some(),
+            "{fault:?}: {waited_ms} ms"
+        );
+        world.read(0);
+        let outcome = world.outcome();
+        if fault.is_some() {
+            assert!(outcome.unwrap_err().starts_with("Q4"));
+            continue;
+        }
+        assert!((800..1300).contains(&waited_ms), "{waited_ms} ms");
+        world.settle();
+        assert!(world.leads_alone(1) && world.leases(1));
+    }
+}
+
+/// A leader that hands over by its own promise is waited for by nobody.
+#[test]
+fn a_leader_that_promises_gives_its_lease_back() {
+    let mut world = leased(3, 1, 0, (None, 1000));
+    let begin_ms = world.now_ms;
+    world.order(1);
+    world.until("1 leads", |world| world.leads_alone(1));
+    assert!(world.now_ms < begin_ms + 300, "{}", world.now_ms - begin_ms);
+    world.settle();
+    // An idle leader keeps its lease.
+    world.pass(5000);
+    assert!(world.leases(1));
+}
+
+/// An acknowledgement that was under way for long says nothing of now.
+#[test]
+fn a_lease_runs_from_the_time_of_sending() {
+    for fault in [None, Some(Fault::LeaseFromReceipt)] {
+        let mut world = leased(3, 1, 0, (fault, 1000));
+        world.cuts.extend([(1, 0), (2, 0)]);
+        let value = world.write(0).unwrap();
+        world.until("2 has it", |world| world.end_of(2, value).is_some());
+        world.cut(0, 1);
+        world.cut(0, 2);
+        world.order(1);
+        world.until("1 leads", |world| world.leads_alone(1));
+        let value = world.write(1).expect("it leads");
+        world.until("it is acknowledged", |world| world.acknowledges(value));
+        assert!(!world.leases(0));
+        // The acknowledgement of 2 arrives now.
+        world.cuts.remove(&(2, 0));
+        world.pass(10);
+        assert_eq!(world.leases(0), fault.is_some());
+        world.read(0);
+        assert_eq!(world.outcome().is_err(), fault.is_some());
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //!     storms     what happens, from a seed; a failing storm is reduced to few events
 //!     histories  directed histories, each by name
+//!     search     every order of messages, breadth-first
 //!     rules      each rule that is broken on purpose is found
 //!     world      nodes, clients, an authority, and what must hold
 //!     steps      the steps of time, packets that arrive
@@ -17,6 +18,7 @@ mod host;
 mod network;
 mod node;
 mod rules;
+mod search;
 mod steps;
 mod storms;
 mod world;

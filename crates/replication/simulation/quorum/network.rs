@@ -37,7 +37,7 @@ pub enum Packet {
 }
 
 /// See the module. End 0 has dialled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Connection {
     pub number: u64,
     pub ends: [usize; 2],

@@ -64,6 +64,7 @@ pub enum EndCause {
 }
 
 /// See the module.
+#[derive(Clone)]
 pub struct Node {
     pub number: usize,
     pub id: NodeId,

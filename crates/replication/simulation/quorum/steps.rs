@@ -385,6 +385,8 @@ impl World {
         let link = self.connections.values().find(is_its).map(|its| its.number);
         if let (true, false, Some(link)) = (may, node.is_primary, link) {
             let (end, durable) = (node.end(), node.durable as u64);
+            let now_ms = self.now_ms;
+            self.nodes[at].machine().vow(now_ms);
             self.send(link, 0, Packet::Ack(end, durable));
         }
     }

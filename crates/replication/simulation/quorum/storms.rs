@@ -29,7 +29,8 @@ fn trouble(random: &mut Random, plan: &Plan) -> Trouble {
     let ms = random.place(4000) as u64;
     match random.place(1000) {
         0..400 => Trouble::Write(count),
-        400..640 => Trouble::Write(a),
+        400..560 => Trouble::Write(a),
+        560..640 => Trouble::Read(a),
         640..700 => Trouble::Cut(a, b),
         700..740 => Trouble::Heal,
         740..780 => Trouble::Crash(a, EndCause::Kill, ms),
@@ -67,6 +68,7 @@ impl QuorumStorm {
             others: random.place(2),
             acknowledgements: 1 + random.place(members - 1),
             sync_on: [SyncOn::Memory, SyncOn::Memory, SyncOn::Disk][random.place(3)],
+            lease_ms: [0, 1000, 1000][random.place(3)],
             fault,
             delay_ms: [3, 20, 100, 400][random.place(4)],
             has_authority: random.place(2) == 0,
@@ -115,6 +117,7 @@ impl Figures {
         self.changes += own.changes;
         self.lossy += own.lossy;
         self.ended += own.ended;
+        self.reads += own.reads;
         self.crashes += own.crashes;
         self.stopped += own.stopped;
         self.slowest_ms = self.slowest_ms.max(own.slowest_ms);

@@ -6,6 +6,7 @@
 //!   Q2  A group has ended only if each later leader of it knows that.
 //!   Q3  A ballot has one leader; ballots and promises do not fall, also over crashes; equal
 //!       positions have equal data.
+//!   Q4  A read at a leader whose lease holds sees each write that was acknowledged before.
 //!   Q5  When all is well again there is one leader, all follow it, and writes are acknowledged, in
 //!       bounded time; unless more was lost than the group bears, and then no server leads.
 //!       A group that has ended is left by all.
@@ -32,6 +33,8 @@ const WINDOW: u64 = 20;
 pub enum Trouble {
     /// A client writes to a server; to the leader, if there is no server of this number.
     Write(usize),
+    /// A client reads at a server.
+    Read(usize),
     /// Packets from one server to another are held.
     Cut(usize, usize),
     /// All directions are open again.
@@ -67,6 +70,8 @@ pub struct Plan {
     pub others: usize,
     pub acknowledgements: usize,
     pub sync_on: SyncOn,
+    /// Milliseconds of a leader's lease; 0: none.
+    pub lease_ms: u64,
     pub fault: Option<Fault>,
     /// Milliseconds that a packet takes at most.
     pub delay_ms: u64,
@@ -88,6 +93,8 @@ pub struct Figures {
     /// Servers that went on alone, groups that ended.
     pub lossy: u64,
     pub ended: u64,
+    /// Reads under a lease.
+    pub reads: u64,
     pub crashes: u64,
     /// Groups that had lost too much to go on.
     pub stopped: u64,
@@ -96,6 +103,7 @@ pub struct Figures {
 }
 
 /// See the module.
+#[derive(Clone)]
 pub struct World {
     pub plan: Plan,
     pub random: Random,
@@ -134,6 +142,7 @@ impl World {
                 replicas: plan.members - 1,
                 sync_on: plan.sync_on,
                 timeout_ms: 2000,
+                lease_ms: plan.lease_ms,
                 window_bytes: WINDOW,
                 takeover_timeout_ms: 3000,
                 ..QuorumSettings::new(address_of(number))
@@ -424,6 +433,7 @@ impl World {
             Trouble::Write(number) if runs(self, number) => {
                 self.write(number);
             }
+            Trouble::Read(number) if runs(self, number) => self.read(number),
             Trouble::Cut(from, to) if from != to => {
                 self.cuts.insert((from, to));
             }
@@ -482,6 +492,25 @@ impl World {
             self.fail(format!("Q6: node {number} has {unsafe_bytes} unsafe"));
         }
         Some(value)
+    }
+
+    /// A client reads everything at a server that leads by a lease.
+    pub fn read(&mut self, number: usize) {
+        let now_ms = self.now_ms;
+        if !self.nodes[number].machine().lease_holds(now_ms) {
+            return;
+        }
+        self.figures.reads += 1;
+        let group = self.nodes[number].machine().group();
+        let log = &self.nodes[number].log;
+        let lacks = |&&(value, end, _, of): &&(u64, ReplOffset, Ballot, GroupId)| {
+            Some(of) == group && log.get(end as usize - 1) != Some(&Entry::Write(value))
+        };
+        if let Some((value, end, ..)) = self.acknowledged.iter().find(lacks).copied() {
+            self.fail(format!(
+                "Q4: node {number} is read without write {value}@{end}"
+            ));
+        }
     }
 
     /// A process ends, and comes back later.

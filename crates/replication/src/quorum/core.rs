@@ -18,6 +18,7 @@ use super::promise::{Acceptor, LoadedData, SavedState};
 use super::safe::Leadership;
 use super::status::TakeoverRecord;
 use super::takeover::{Inquiry, Takeover};
+use super::vows::vow_ms;
 use super::words::{Answer, SealReport, Word};
 use crate::{ReplId, ReplOffset};
 use russet_host::{Action, Event, Level, LinkId, Machine, Now, Outbox, Random};
@@ -36,7 +37,7 @@ const LEARNED_MS: u64 = 100;
 const SAVE_AGAIN_MS: u64 = 1000;
 
 /// The part that a server has in its group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Role {
     /// It follows, or waits for a leader.
     Following,
@@ -84,6 +85,8 @@ pub struct Quorum {
     /// It has promised a ballot whose leader it does not follow.
     pub(super) is_sealed: bool,
     pub(super) joined: Option<JoinedLeader>,
+    /// The leader that this server has acknowledged last, and the end of the vow to it.
+    pub(super) vow: Option<(Ballot, u64)>,
     /// The leader known last: its ballot and its address.
     pub(super) leader: Option<(Ballot, Address)>,
     /// The greatest number of a ballot seen.
@@ -141,7 +144,11 @@ impl Quorum {
         }
         let is_of_group = acceptor.state.group.is_some();
         let now_ms = now.monotonic_ms as u64;
+        // It may have acknowledged its leader just before its end.
+        let lease_ms = acceptor.state.lease_ms;
+        let vow = (lease_ms > 0).then(|| (acceptor.state.promised, now_ms + vow_ms(lease_ms)));
         Quorum {
+            vow,
             settings,
             highest: acceptor.state.promised.number.max(lineage.ballot.number),
             acceptor,
@@ -301,8 +308,12 @@ impl Quorum {
             Report::PeerClosed(peer) => self.peer_closed(peer),
             Report::Acknowledged { peer, memory, disk } => {
                 let now_ms = self.now_ms;
+                let by_receipt = self.breaks(Fault::LeaseFromReceipt);
                 if let Role::Leading(leadership) = &mut self.role {
                     leadership.acknowledge(now_ms, peer, memory, disk);
+                    if by_receipt {
+                        leadership.receive_lease(now_ms, peer);
+                    }
                 }
             }
             Report::Progress => {}
@@ -336,11 +347,12 @@ impl Quorum {
 
     /// An event begins.
     fn begin(&mut self, now: Now, stream: StreamEnd) {
-        self.now_ms = now.monotonic_ms.max(0) as u64;
+        let before_ms = std::mem::replace(&mut self.now_ms, now.monotonic_ms.max(0) as u64);
         self.wall_ms = now.wall_ms.max(0) as u64;
         self.stream = stream;
         let now_ms = self.now_ms;
         if let Role::Leading(leadership) = &mut self.role {
+            leadership.record_sent(before_ms, stream.end);
             leadership.grow(now_ms, stream.end);
             leadership.stored = stream.stored;
         }
@@ -502,6 +514,7 @@ impl Quorum {
             history: self.stream.history,
             safe: self.lineage.safe,
             is_clean: self.acceptor.state.is_clean(),
+            vow: self.own_vow(),
             members: None,
         }
     }
@@ -701,5 +714,49 @@ impl Quorum {
             None if self.may_form && self.settings.acknowledgements > 0 => self.form(),
             None => {}
         }
+    }
+}
+
+/// Of a machine whose actions are carried out, for the search through all orders of messages.
+#[cfg(test)]
+#[allow(clippy::clone_on_copy, reason = "one form for all fields")]
+impl Clone for Quorum {
+    fn clone(&self) -> Quorum {
+        Quorum {
+            settings: self.settings.clone(),
+            acceptor: self.acceptor.clone(),
+            lineage: self.lineage.clone(),
+            stream: self.stream.clone(),
+            role: self.role.clone(),
+            standing: self.standing.clone(),
+            is_sealed: self.is_sealed.clone(),
+            joined: self.joined.clone(),
+            vow: self.vow.clone(),
+            leader: self.leader.clone(),
+            highest: self.highest.clone(),
+            retry_ms: self.retry_ms.clone(),
+            failures: self.failures.clone(),
+            links: self.links.copy(),
+            random: self.random.clone(),
+            out: Outbox::default(),
+            records: self.records.clone(),
+            figures: self.figures.clone(),
+            now_ms: self.now_ms.clone(),
+            wall_ms: self.wall_ms.clone(),
+            may_form: self.may_form.clone(),
+            members_are_filed: self.members_are_filed.clone(),
+            is_saving: self.is_saving.clone(),
+            save_after_ms: self.save_after_ms.clone(),
+            fault: self.fault,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Quorum {
+    /// No time passes: equal states have equal timers, and equal random numbers.
+    pub(crate) fn stand_still(&mut self) {
+        self.retry_ms = None;
+        self.random = Random(1);
     }
 }

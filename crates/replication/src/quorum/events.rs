@@ -190,6 +190,8 @@ pub struct QuorumSettings {
     pub sync_on: SyncOn,
     /// `sync-timeout`; 0: no limit.
     pub timeout_ms: u64,
+    /// `sync-lease` with `sync-reads linear`; 0: no lease.
+    pub lease_ms: u64,
     /// `sync-window`: unsafe bytes, then writers wait.
     pub window_bytes: u64,
     /// A cluster's votes decide which replica takes over: a replica does not on its own account.
@@ -212,6 +214,7 @@ impl QuorumSettings {
             replicas: 0,
             sync_on: SyncOn::Memory,
             timeout_ms: 5000,
+            lease_ms: 0,
             window_bytes: 64 << 20,
             waits_for_votes: false,
             takeover_timeout_ms: 10_000,
@@ -255,6 +258,10 @@ pub enum Fault {
     EndsAtOnce,
     /// A server that goes on alone keeps the group's id.
     LossyKeepsGroup,
+    /// A lease runs from the receipt of an acknowledgement.
+    LeaseFromReceipt,
+    /// A candidate leads before the vows to another leader have ended.
+    NoVow,
     /// Ballots have no node.
     BallotWithoutNode,
     /// Outsiders count as members.
@@ -270,6 +277,8 @@ pub(super) struct JoinedLeader {
     pub address: Address,
     /// A replica that has the stream up to there is clean.
     pub goal: ReplOffset,
+    /// The lease of the leader for which this replica vows; 0: none.
+    pub lease_ms: u64,
     /// The stream is the leader's.
     pub is_online: bool,
 }

@@ -67,8 +67,13 @@ impl Quorum {
     /// The primary has answered the introduction; `None`: it does not know the word.
     pub(super) fn upstream_answered(&mut self, address: Address, answer: Option<Answer>) {
         self.joined = None;
-        let (ballot, group, goal) = match answer {
-            Some(Answer::Follow { ballot, group, end }) => (ballot, group, end),
+        let (ballot, group, goal, lease_ms) = match answer {
+            Some(Answer::Follow {
+                ballot,
+                group,
+                end,
+                lease_ms,
+            }) => (ballot, group, end, lease_ms),
             Some(Answer::Refusal(ballot, leader)) => return self.refused_by(ballot, leader),
             Some(Answer::Gone(group, end)) => {
                 let text = self.told_of_end(group, end);
@@ -102,7 +107,11 @@ impl Quorum {
         if is_other {
             self.leave_data();
         }
-        self.acceptor.change(|state| state.group = Some(group));
+        self.acceptor.change(|state| {
+            state.group = Some(group);
+            // After a restart the vow is as long as it was.
+            state.lease_ms = lease_ms;
+        });
         self.may_form = false;
         self.is_sealed = false;
         self.unled_ms = None;
@@ -114,6 +123,7 @@ impl Quorum {
             ballot,
             address,
             goal,
+            lease_ms,
             is_online: false,
         });
         self.tell(Order::AcceptUpstream);

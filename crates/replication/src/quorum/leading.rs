@@ -100,17 +100,42 @@ impl Quorum {
             memory: 0,
             disk: 0,
             acknowledged_ms: now_ms,
+            leased_ms: 0,
         };
         leadership.replicas.insert(node, replica);
-        self.tell(Order::Answer(peer, Answer::Follow { ballot, group, end }));
+        let lease_ms = self.lease_offered();
+        let answer = Answer::Follow {
+            ballot,
+            group,
+            end,
+            lease_ms,
+        };
+        self.tell(Order::Answer(peer, answer));
     }
 
     pub(super) fn peer_closed(&mut self, peer: PeerId) {
+        let now_ms = self.now_ms;
         if let Role::Leading(leadership) = &mut self.role {
-            leadership
-                .replicas
-                .retain(|_, replica| replica.peer != peer);
+            let lost = &mut leadership.lost_ms;
+            leadership.replicas.retain(|id, replica| {
+                let is_lost = replica.peer == peer;
+                if is_lost {
+                    lost.insert(*id, now_ms);
+                }
+                !is_lost
+            });
         }
+    }
+
+    /// Whether the replica on this connection is a member. `None`: this server does not lead.
+    pub fn has_member_at(&self, peer: PeerId) -> Option<bool> {
+        let (Role::Leading(leadership), Some(newest)) =
+            (&self.role, self.lineage.configurations.newest())
+        else {
+            return None;
+        };
+        let mut replicas = leadership.replicas.iter();
+        Some(replicas.any(|(id, its)| its.peer == peer && newest.has(*id)))
     }
 
     /// The replica of this leader that has announced this address.
@@ -156,7 +181,7 @@ impl Quorum {
             // A configuration that is safe now no longer asks the one before it.
             self.lineage.settle(safe);
             if self.lineage.configurations.is_ended() {
-                // What follows is acknowledged by nobody else: it is no promise of the group.
+                // Later bytes are acknowledged by this server alone: no promise of the group.
                 return;
             }
             if leadership.safe >= leadership.end {
@@ -177,6 +202,8 @@ impl Quorum {
     }
 
     pub(super) fn tick_leader(&mut self) {
+        self.renew_lease();
+        self.keep_lease();
         self.note_safe(false);
         self.grow_group();
         let (now_ms, timeout_ms) = (self.now_ms, self.settings.timeout_ms);
@@ -440,6 +467,12 @@ impl Quorum {
                 } else {
                     replica.map_or(0, |its| its.memory)
                 },
+                missing_ms: leadership
+                    .filter(|_| replica.is_none() && !is_self)
+                    .map(|its| {
+                        let since_ms = its.lost_ms.get(&member.id).unwrap_or(&its.began_ms);
+                        self.now_ms.saturating_sub(*since_ms)
+                    }),
                 lag_ms: lag.map(|its| self.now_ms.saturating_sub(its.acknowledged_ms)),
             }
         };
@@ -460,6 +493,11 @@ impl Quorum {
             is_member: self.is_member(),
             is_changing: self.lineage.configurations.is_changing(),
             is_clean: self.acceptor.state.is_clean(),
+            unclean_ms: self
+                .acceptor
+                .state
+                .unclean_since_ms
+                .map_or(0, |since_ms| self.wall_ms.saturating_sub(since_ms)),
             position: self.position(),
             safe: leadership.map_or(self.lineage.safe, |its| its.safe),
             unsafe_bytes: leadership.map_or(0, Leadership::unsafe_bytes),

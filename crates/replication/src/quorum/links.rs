@@ -116,6 +116,28 @@ impl MemberLinks {
         }
     }
 
+    /// A copy, where no reply is half received.
+    #[cfg(test)]
+    pub fn copy(&self) -> MemberLinks {
+        let links = self.links.iter().map(|link| MemberLink {
+            id: link.id,
+            node: link.node,
+            is_open: link.is_open,
+            requests: link.requests.clone(),
+            questions: link.questions.clone(),
+            parser: ReplyParser::new(ReplyBounds {
+                bulk_max: 1 << 20,
+                values_max: 16,
+                depth_max: 2,
+            }),
+        });
+        MemberLinks {
+            last: self.last,
+            links: links.collect(),
+            unreachable: self.unreachable.clone(),
+        }
+    }
+
     /// A link is gone: its questions have no reply.
     pub fn closed(&mut self, id: LinkId, now_ms: u64) -> Vec<MemberReply> {
         let Some(at) = self.links.iter().position(|link| link.id == id) else {

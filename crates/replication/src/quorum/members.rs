@@ -126,8 +126,8 @@ impl Configuration {
         self.member(id).is_some()
     }
 
-    /// The group ends with this configuration (QUORUM SET 0): once it is safe, no acknowledgement is
-    /// waited for. A group that is formed has k = 0 only while it has one member.
+    /// The group ends with this configuration (QUORUM SET 0): once it is safe, no acknowledgement
+    /// is waited for. A group that is formed has k = 0 only while it has one member.
     pub fn is_ended(&self) -> bool {
         self.acknowledgements == 0 && self.members.len() > 1
     }
@@ -347,7 +347,7 @@ impl Configurations {
         self.0.drain(..last.unwrap_or(0));
     }
 
-    /// Those before the last one are another group's.
+    /// All but the last one are another group's.
     pub(super) fn keep_newest(&mut self) {
         self.0.drain(..self.0.len().saturating_sub(1));
     }

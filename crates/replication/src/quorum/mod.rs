@@ -16,6 +16,7 @@
 //!     safe       the offset up to which enough members have the stream
 //!     takeover   how a server comes to lead
 //!     handover   how a leader asks a member to take over
+//!     lease      until when no other server leads
 //!     leaving    the end of a group, and a server that goes on alone
 //!
 //! # The server's duties
@@ -45,6 +46,7 @@ mod events;
 mod following;
 mod handover;
 mod leading;
+mod lease;
 mod leaving;
 mod links;
 mod members;
@@ -53,6 +55,7 @@ mod promise;
 mod safe;
 mod status;
 mod takeover;
+mod vows;
 mod words;
 
 pub use self::core::Quorum;
@@ -69,4 +72,5 @@ pub use promise::{FILE_MAX, FileError, LoadedData, SavedState};
 pub use status::{
     FollowerState, GroupState, LeaderState, MemberStatus, QuorumStatus, TakeoverRecord, WriteGate,
 };
+pub use vows::Vow;
 pub use words::{Answer, GroupEnd, SealReport, Word, WordError};

@@ -137,8 +137,8 @@ impl Lineage {
         }
     }
 
-    /// The text of an aux field: `ballot safe group`, then a line `begin end configuration` for each
-    /// configuration.
+    /// The text of an aux field: `ballot safe group`, then a line `begin end configuration` for
+    /// each configuration.
     pub fn text(&self) -> String {
         let group = self
             .group

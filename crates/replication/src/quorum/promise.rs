@@ -13,6 +13,7 @@
 //!     unclean <Unix ms>             absent: the node has all that it has acknowledged
 //!     ended <ballot>@<offset>       an orderly end, with the data up to here on disk
 //!     configuration <begin> <end> <version> <k> <id>@<ip>:<port> ..    the last known
+//!     lease <ms>                    the vow to the leader; absent: none
 //!     left <40 digits> over|lossy   a group that the server has left
 //!
 //! # Clean
@@ -57,6 +58,8 @@ pub struct SavedState {
     pub ended: Option<Position>,
     /// The last known configurations: how the other nodes are reached if the data is lost.
     pub configurations: Vec<PlacedConfiguration>,
+    /// The lease for which the node vows to its leader, milliseconds; 0: none.
+    pub lease_ms: u64,
     /// Groups that the server has left, the latest last.
     pub left: Vec<(GroupId, GroupEnd)>,
 }
@@ -93,6 +96,7 @@ impl SavedState {
             unclean_since_ms: None,
             ended: None,
             configurations: Vec::new(),
+            lease_ms: 0,
             left: Vec::new(),
         }
     }
@@ -141,6 +145,7 @@ impl SavedState {
             b"unclean" => self.unclean_since_ms = Some(parse_digits(value)?),
             b"ended" => self.ended = Some(Position::parse(value)?),
             b"configuration" => self.configurations.push(parse_placed(value)?),
+            b"lease" => self.lease_ms = parse_digits(value)?,
             b"left" => {
                 let (group, end) = split(value)?;
                 self.left
@@ -183,6 +188,9 @@ impl SavedState {
                 &format_args!("{begin} {end} {configuration}"),
             );
         }
+        if self.lease_ms > 0 {
+            line("lease", &self.lease_ms);
+        }
         for (group, end) in &self.left {
             line("left", &format_args!("{group} {end}"));
         }
@@ -212,7 +220,7 @@ pub struct LoadedData {
 }
 
 /// The acceptor: the promises of a node, and whether the file has them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Acceptor {
     pub state: SavedState,
     /// The file has another state.
@@ -280,6 +288,7 @@ mod tests {
             boot: "1b4e28ba-2fa1".to_owned(),
             unclean_since_ms: Some(1_764_000_000_123),
             ended: Some(position),
+            lease_ms: 900,
             left: vec![(GroupId::parse(&[b'8'; 40]).unwrap(), GroupEnd::Lossy)],
             configurations: vec![
                 parse_placed(format!("3 9 1 0 {member}").as_bytes()).unwrap(),

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::ballot::{Ballot, NodeId};
 use super::events::PeerId;
 use super::members::{Address, Configurations};
+use super::vows::SentTimes;
 use crate::ReplOffset;
 
 /// Places of the unsafe stream whose time is known.
@@ -43,10 +44,12 @@ pub(super) struct LinkedReplica {
     pub disk: ReplOffset,
     /// Its last acknowledgement, monotonic milliseconds.
     pub acknowledged_ms: u64,
+    /// It has acknowledged what was sent then, and vowed for the lease.
+    pub leased_ms: u64,
 }
 
 /// The state of a server that leads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Leadership {
     pub ballot: Ballot,
     /// The end of its term note. `None`: the note is not in the stream yet.
@@ -59,6 +62,9 @@ pub(super) struct Leadership {
     pub end: ReplOffset,
     /// Linked replicas, members and others.
     pub replicas: BTreeMap<NodeId, LinkedReplica>,
+    /// When links of replicas were lost, and when this server began to lead.
+    pub lost_ms: BTreeMap<NodeId, u64>,
+    pub began_ms: u64,
     /// Ends of stretches of the unsafe stream, with the time when the stretch began.
     marks: VecDeque<(ReplOffset, u64)>,
     /// The oldest unsafe byte is older than `sync-timeout`.
@@ -73,6 +79,12 @@ pub(super) struct Leadership {
     pub asked_ms: u64,
     /// No change of the members before this offset is safe.
     pub changes_at: ReplOffset,
+    /// The lease for which replicas vow when they are linked; 0: none.
+    pub lease_ms: u64,
+    /// The last growth of the stream, monotonic milliseconds.
+    pub grown_ms: u64,
+    /// When the stream was sent.
+    pub sent: SentTimes,
 }
 
 impl Leadership {
@@ -90,6 +102,8 @@ impl Leadership {
             stored: 0,
             end,
             replicas: BTreeMap::new(),
+            lost_ms: BTreeMap::new(),
+            began_ms: 0,
             marks: VecDeque::new(),
             is_overdue: false,
             noted: safe,
@@ -98,6 +112,9 @@ impl Leadership {
             asked_ms: 0,
             content_end: end,
             changes_at: 0,
+            lease_ms: 0,
+            grown_ms: 0,
+            sent: SentTimes::default(),
         }
     }
 
@@ -107,6 +124,7 @@ impl Leadership {
             return;
         }
         self.end = end;
+        self.grown_ms = now_ms;
         let is_full = self.marks.len() >= MARKS_MAX;
         match self.marks.back_mut() {
             Some((last, began_ms)) if is_full || now_ms < *began_ms + MARK_MS => *last = end,
@@ -127,6 +145,7 @@ impl Leadership {
         if let Some(replica) = replica {
             // A replica cannot have more than was sent.
             replica.memory = replica.memory.max(memory.min(end));
+            replica.leased_ms = replica.leased_ms.max(self.sent.of(memory));
             replica.disk = replica.disk.max(disk.unwrap_or(0).min(end));
             replica.acknowledged_ms = now_ms;
         }
@@ -230,6 +249,7 @@ mod tests {
                 memory: 0,
                 disk: 0,
                 acknowledged_ms: 0,
+                leased_ms: 0,
             };
             let id = ballot_of(1, b'1' + number).node;
             leadership.replicas.insert(id, replica);

@@ -107,6 +107,9 @@ pub struct MemberStatus {
     pub is_linked: bool,
     /// It has acknowledged the stream up to there.
     pub offset: ReplOffset,
+    /// Since its link was lost, or since this server leads without it; `None`: it is linked, or
+    /// this server does not lead.
+    pub missing_ms: Option<u64>,
     /// Since its last acknowledgement; `None`: it has not acknowledged anything.
     pub lag_ms: Option<u64>,
 }
@@ -132,6 +135,8 @@ pub struct QuorumStatus {
     pub is_changing: bool,
     /// `sync_clean`.
     pub is_clean: bool,
+    /// `sync_unclean_ms`: since this server is not clean; 0: it is.
+    pub unclean_ms: u64,
     /// `sync_position`.
     pub position: Position,
     /// `sync_safe_offset`.

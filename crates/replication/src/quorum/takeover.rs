@@ -44,7 +44,7 @@ const RETRY_MS: u64 = 1000;
 const BEHIND_MS: u64 = 3000;
 
 /// The question who leads, to all members.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Inquiry {
     /// `None`: no takeover follows if no leader is found.
     cause: Option<TakeoverCause>,
@@ -61,14 +61,26 @@ enum Phase {
     Applying(NodeId),
 }
 
+/// A vow that a promise has reported. It is counted from a time that was read after the promise had
+/// come: the time of an event may be older than the bytes that it brings.
+#[derive(Clone, Copy, Debug)]
+struct HeardVow {
+    leader: NodeId,
+    ms: u64,
+    heard_ms: u64,
+    end_ms: Option<u64>,
+}
+
 /// A takeover under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Takeover {
     pub ballot: Ballot,
     pub cause: TakeoverCause,
     end_ms: u64,
     /// A greater ballot was tried after a refusal.
     has_retried: bool,
+    /// The vows of those that have promised.
+    vows: Vec<HeardVow>,
     phase: Phase,
     promises: BTreeMap<NodeId, SealReport>,
     /// Why members have not promised.
@@ -204,12 +216,23 @@ impl Quorum {
         self.is_sealed = true;
         self.leader = None;
         self.retry_ms = None;
-        let promises = BTreeMap::from([(self.node(), self.own_report())]);
+        let own = self.own_report();
+        let vows = own.vow.iter();
+        let vows = vows
+            .map(|vow| HeardVow {
+                leader: vow.leader.node,
+                ms: vow.ms,
+                heard_ms: self.now_ms,
+                end_ms: Some(self.now_ms + vow.ms),
+            })
+            .collect();
+        let promises = BTreeMap::from([(self.node(), own)]);
         self.role = Role::Candidate(Takeover {
             ballot,
             cause,
             end_ms,
             has_retried,
+            vows,
             phase: Phase::Sealing,
             promises,
             refusals: BTreeMap::new(),
@@ -255,7 +278,16 @@ impl Quorum {
         {
             self.fetch(from);
         }
+        let now_ms = self.now_ms;
+        if let Role::Candidate(takeover) = &mut self.role {
+            for vow in &mut takeover.vows {
+                if vow.end_ms.is_none() && now_ms > vow.heard_ms {
+                    vow.end_ms = Some(now_ms + vow.ms);
+                }
+            }
+        }
         self.ask_for_promises();
+        self.try_to_lead();
     }
 
     /// A reply of a member, or the loss of a link with a question on it.
@@ -289,12 +321,21 @@ impl Quorum {
         is_answered: bool,
         answer: Option<Answer>,
     ) {
+        let now_ms = self.now_ms;
         let Some(takeover) = self.candidacy(ballot) else {
             return;
         };
         let why = match answer {
             Some(Answer::Promise(report)) => {
                 takeover.refusals.remove(&from);
+                if let Some(vow) = report.vow {
+                    takeover.vows.push(HeardVow {
+                        leader: vow.leader.node,
+                        ms: vow.ms,
+                        heard_ms: now_ms,
+                        end_ms: None,
+                    });
+                }
                 // The node counts by its own id, whatever answers at a member's address.
                 takeover.promises.insert(report.node, report);
                 return self.try_to_lead();
@@ -388,8 +429,22 @@ impl Quorum {
         let longest = longest.filter(|longest| key(longest) > key(&self.own_report()));
         match longest.map(|report| report.node) {
             Some(from) => self.fetch(from),
+            // The tick tries again.
+            None if self.is_vowed() => {}
             None => self.lead(),
         }
+    }
+
+    /// Whether a leader's lease may hold: a member that has promised has vowed to it, and it has
+    /// not promised itself.
+    fn is_vowed(&self) -> bool {
+        let Role::Candidate(takeover) = &self.role else {
+            return false;
+        };
+        takeover.vows.iter().any(|vow| {
+            let lasts = vow.end_ms.is_none_or(|end_ms| self.now_ms < end_ms);
+            lasts && !takeover.promises.contains_key(&vow.leader)
+        })
     }
 
     // --- the end of the stream ---
@@ -528,7 +583,11 @@ impl Quorum {
             return;
         };
         let (safe, end) = (self.lineage.safe, self.stream.end);
-        self.role = Role::Leading(Leadership::new(ballot, safe, end));
+        let mut leadership = Leadership::new(ballot, safe, end);
+        leadership.lease_ms = self.settings.lease_ms;
+        leadership.grown_ms = self.now_ms;
+        leadership.began_ms = self.now_ms;
+        self.role = Role::Leading(leadership);
         self.standing = GroupStanding::Replica;
         self.is_sealed = false;
         self.unled_ms = None;
@@ -582,6 +641,9 @@ impl Quorum {
             return None;
         };
         let Some(lacking) = self.unpromised(takeover) else {
+            if self.is_vowed() {
+                return Some("NOQUORUM The lease of the last leader may still hold.".to_owned());
+            }
             let (Phase::Sealing | Phase::Fetching(_) | Phase::Applying(_)) = takeover.phase;
             return Some("NOQUORUM The end of the stream has not come from a member.".to_owned());
         };

@@ -1,11 +1,11 @@
 //! The words that nodes of a group say to each other: REPLCONF on the client port.
 //!
 //!     REPLCONF QUORUM <group|-> <node> <promised> [outsider]   before PSYNC: I will follow you
-//!       +QUORUM <ballot> <group> <end>                         I lead by this ballot, up to there
+//!       +QUORUM <ballot> <group> <end> <lease ms>              I lead by this ballot, up to there
 //!     REPLCONF LEADER <group> <node>                           who leads?
 //!       +LEADER <promised> <ballot|-> <ip:port|->
 //!     REPLCONF SEAL <group> <ballot> <members version>         promise me this ballot
-//!       *7 node, position, history, safe offset, clean, members version, members
+//!       *8 node, position, history, safe offset, clean, vow, members version, members
 //!     REPLCONF TAIL <group> <ballot> <history> <offset>        send me the stream from there
 //!       $ bytes of the backlog, up to its end
 //!     REPLCONF LEADS <group> <ballot> <ip> <port>              I lead: follow me
@@ -21,6 +21,8 @@ use std::fmt;
 
 use super::ballot::{Ballot, GroupId, NodeId, Position};
 use super::members::{Address, Configuration};
+use super::notes::split;
+use super::vows::Vow;
 use crate::{ReplId, ReplOffset};
 use russet_base::numbers::number::parse_digits;
 use russet_resp::{ReplyValue, write_request};
@@ -227,6 +229,9 @@ impl Word {
     }
 }
 
+/// The longest vow that is read: a day.
+const VOW_MS_MAX: u64 = 24 * 3600 * 1000;
+
 /// A promise, and the facts that decide which node has the longest stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealReport {
@@ -240,6 +245,8 @@ pub struct SealReport {
     pub safe: ReplOffset,
     /// It has everything that it has ever acknowledged.
     pub is_clean: bool,
+    /// Its vow to the leader that it has acknowledged last: until then that leader may read.
+    pub vow: Option<Vow>,
     /// Its members, if they are newer than the candidate's.
     pub members: Option<Configuration>,
 }
@@ -288,6 +295,9 @@ pub enum Answer {
         group: GroupId,
         /// The end of the leader's stream. A replica that has it is clean.
         end: ReplOffset,
+        /// The replica vows for a lease of so many milliseconds whenever it acknowledges; 0: no
+        /// lease.
+        lease_ms: u64,
     },
     /// To [`Word::Leader`].
     Leader {
@@ -312,7 +322,12 @@ impl Answer {
     /// Appends the reply.
     pub fn write(&self, out: &mut Vec<u8>) {
         let line = match self {
-            Answer::Follow { ballot, group, end } => format!("+QUORUM {ballot} {group} {end}\r\n"),
+            Answer::Follow {
+                ballot,
+                group,
+                end,
+                lease_ms,
+            } => format!("+QUORUM {ballot} {group} {end} {lease_ms}\r\n"),
             Answer::Leader { promised, leader } => match leader {
                 Some((ballot, address)) => format!("+LEADER {promised} {ballot} {address}\r\n"),
                 None => format!("+LEADER {promised} - -\r\n"),
@@ -352,12 +367,13 @@ impl Answer {
     }
 
     fn of_status(line: &[u8]) -> Option<Answer> {
-        let words: Vec<&[u8]> = line.splitn(5, |&byte| byte == b' ').collect();
+        let words: Vec<&[u8]> = line.splitn(6, |&byte| byte == b' ').collect();
         match *words {
-            [b"QUORUM", ballot, group, end] => Some(Answer::Follow {
+            [b"QUORUM", ballot, group, end, lease] => Some(Answer::Follow {
                 ballot: Ballot::parse(ballot)?,
                 group: GroupId::parse(group)?,
                 end: parse_digits(end)?,
+                lease_ms: parse_digits(lease)?,
             }),
             [b"GONE", group, end] => {
                 Some(Answer::Gone(GroupId::parse(group)?, GroupEnd::parse(end)?))
@@ -394,6 +410,10 @@ impl SealReport {
             self.history.to_string(),
             self.safe.to_string(),
             if self.is_clean { "clean" } else { "unclean" }.to_owned(),
+            self.vow.map_or_else(
+                || "-".to_owned(),
+                |vow| format!("{} {}", vow.ms, vow.leader),
+            ),
             members.map_or(0, |its| its.version).to_string(),
             members.map_or_else(String::new, Configuration::to_string),
         ];
@@ -406,12 +426,12 @@ impl SealReport {
             Some(ReplyValue::Bulk(text)) => Some(text.as_slice()),
             _ => None,
         };
-        let members = match text(6)? {
+        let members = match text(7)? {
             b"" => None,
             members => Some(Configuration::parse(members)?),
         };
         let version = members.as_ref().map_or(0, |its| its.version);
-        let is_same = parse_digits(text(5)?)? == version;
+        let is_same = parse_digits(text(6)?)? == version;
         is_same.then_some(SealReport {
             node: NodeId::parse(text(0)?)?,
             position: Position::parse(text(1)?)?,
@@ -421,6 +441,15 @@ impl SealReport {
                 b"clean" => true,
                 b"unclean" => false,
                 _ => return None,
+            },
+            vow: match text(5)? {
+                b"-" => None,
+                vow => {
+                    let (ms, leader) = split(vow)?;
+                    let (ms, leader) = (parse_digits(ms)?, Ballot::parse(leader)?);
+                    // No lease is longer than a day.
+                    (ms <= VOW_MS_MAX).then_some(Some(Vow { leader, ms }))?
+                }
             },
             members,
         })
@@ -503,6 +532,10 @@ mod tests {
                 history: ReplId::NONE,
                 safe: 4,
                 is_clean,
+                vow: is_clean.then_some(Vow {
+                    leader: ballot,
+                    ms: 77,
+                }),
                 members,
             })
         };
@@ -511,6 +544,7 @@ mod tests {
                 ballot,
                 group,
                 end: 12,
+                lease_ms: 1000,
             },
             Answer::Leader {
                 promised: ballot,
@@ -547,7 +581,7 @@ mod tests {
             assert_eq!(Answer::parse_line(line.as_bytes()), None, "{line}");
         }
         assert_eq!(
-            Answer::parse(&ReplyValue::Array(vec![ReplyValue::Null; 7])),
+            Answer::parse(&ReplyValue::Array(vec![ReplyValue::Null; 8])),
             None
         );
     }
