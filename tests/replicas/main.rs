@@ -17,6 +17,7 @@
 //! | `log` | partial syncs from the append only file |
 //! | `unreadable` | replicas that are too old for a key |
 //! | `synchronous` | `min-sync-replicas` |
+//! | `linear` | `sync-reads linear`: no old data at a primary that was replaced |
 //! | `quorum` | `sync-quorum`: takeovers that lose no acknowledged write |
 //!
 //! `RUSSET_REPLICAS=full` runs longer, with every way to load a snapshot; `off` runs nothing.
@@ -26,6 +27,7 @@
 
 mod compare;
 mod faults;
+mod linear;
 mod link;
 mod log;
 mod matrix;
@@ -181,6 +183,11 @@ fn replies_that_show_a_write_wait_for_the_replica() {
 #[test]
 fn a_pipeline_is_answered_in_parts() {
     synchronous::a_pipeline_is_answered_in_parts();
+}
+
+#[test]
+fn a_buffer_waits_for_what_another_client_wrote() {
+    synchronous::a_buffer_waits_for_what_another_client_wrote();
 }
 
 #[test]

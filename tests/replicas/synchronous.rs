@@ -264,6 +264,35 @@ pub fn a_pipeline_is_answered_in_parts() {
     }
 }
 
+/// One client's buffer: a clean key, and a key that another client has written, between two writes.
+/// Nothing leaves before the other's write is safe, and then all of it in its order; a connection
+/// that is closed meanwhile holds nobody up.
+pub fn a_buffer_waits_for_what_another_client_wrote() {
+    let pair = Pair::start(Kind::Russet, &[]);
+    assert_eq!(pair.primary.connect().ask("SET b 1"), "+OK\r\n");
+    let held = |count: &str| {
+        wait_until("replies to wait", || {
+            pair.primary.info("sync_held_clients").as_deref() == Some(count)
+        });
+    };
+    pair.link.halt();
+    let mut other = pair.sends("SET a other");
+    held("1");
+    let mut c = pair.sends("SET d 1;GET b;GET a;SET c 1");
+    held("2");
+    let gone = pair.sends("SET e 1;GET a");
+    held("3");
+    drop(gone);
+    held("2");
+    assert!(c.is_silent_for(QUIET) && other.is_silent_for(QUIET));
+    pair.link.advance();
+    assert_eq!(
+        replies(&mut c, "SET;GET;GET;SET"),
+        "+OK\r\n$1\r\n1\r\n$5\r\nother\r\n+OK\r\n"
+    );
+    assert_eq!(replies(&mut other, "SET"), "+OK\r\n");
+}
+
 /// After `sync-timeout` the outcome of a write is in doubt, later writes and reads of that data are
 /// refused at once, other data is served; all of it is well again once the replica is back.
 pub fn what_is_late_is_in_doubt() {

@@ -97,7 +97,7 @@ choices! {
     SyncMedium { "memory" Memory, "disk" Disk }
 
     /// `sync-reads`: whether reads wait for what they show.
-    SyncReads { "safe" Safe, "any" Any }
+    SyncReads { "safe" Safe, "linear" Linear, "any" Any }
 
     /// `repl-diskless-load`; the last choice is Redis's `flushdb` and Valkey's `flush-before-load`.
     DisklessLoad { "disabled" Disabled, "on-empty-db" OnEmptyDb, "swapdb" SwapDb,

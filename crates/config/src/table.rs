@@ -402,6 +402,8 @@ directives! {
         "sync-window", memory(0, LONG_MAX), [], Works;
     sync_reads: SyncReads = SyncReads::Safe =>
         "sync-reads", choice, [], Works;
+    sync_lease: u32 = 1000 =>
+        "sync-lease", number(100, 3_600_000), [], Works;
     sync_quorum: bool = false =>
         "sync-quorum", flag, [IMMUTABLE], Works;
     sync_replicas: u32 = 0 =>

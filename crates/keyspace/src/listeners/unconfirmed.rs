@@ -49,6 +49,8 @@ pub struct UnconfirmedKeys {
     is_on: bool,
     /// Lookups ask: at a primary. A replica only keeps the table, for the time when it is promoted.
     is_asked: bool,
+    /// Each command that looks keys up is reported, also if all is safe.
+    reports_reads: bool,
     /// The position up to which the stream is safe.
     safe: u64,
     /// The highest position of any entry.
@@ -108,6 +110,12 @@ impl UnconfirmedKeys {
     /// The position up to which the stream is safe.
     pub fn safe(&self) -> u64 {
         self.safe
+    }
+
+    /// Each command that reads data counts as one that has met something: the server asks whether
+    /// it still leads (`sync-reads linear`).
+    pub fn report_reads(&mut self, on: bool) {
+        self.reports_reads = on;
     }
 
     /// Ends: nothing waits.
@@ -237,7 +245,7 @@ impl UnconfirmedKeys {
     /// A command looks a key up.
     #[inline]
     pub(crate) fn ask(&self, db: DbIndex, hash: u64) {
-        if self.is_asked && self.newest > self.safe {
+        if self.is_asked && (self.newest > self.safe || self.reports_reads) {
             self.meet(self.position_of(db, hash));
         }
     }
@@ -251,6 +259,10 @@ impl UnconfirmedKeys {
 
     #[cold]
     fn meet(&self, position: u64) {
+        if self.reports_reads {
+            // Every stream is safe up to there.
+            self.met.set(self.met.get().max(1));
+        }
         if position > self.safe {
             self.met.set(self.met.get().max(position));
         }

@@ -205,6 +205,8 @@ pub struct Client {
     /// With `min-sync-replicas`: the position that this client's latest reply needs, because it
     /// acknowledges or shows writes up to there.
     pub needs: ReplOffset,
+    /// With `sync-reads linear`: replies that are pending show data.
+    pub shows_data: bool,
     /// Why the connection ends, once the server has decided to close it.
     pub ending: Option<Box<Disconnection>>,
     /// Set if the client belongs to a page of the console and has no connection.
@@ -337,6 +339,7 @@ impl Client {
             },
             wrote_to: 0,
             needs: 0,
+            shows_data: false,
             ending: None,
             console: None,
         }

@@ -154,6 +154,11 @@ impl World<'_> {
     fn finish_unit(&mut self, id: usize) {
         let met = self.keyspace.unconfirmed.take_met();
         self.client.needs = self.client.needs.max(met);
+        let linear = &mut self.server.replication.sync_writes.linear;
+        if linear.is_on {
+            linear.has_unjudged = true;
+            self.client.shows_data = true;
+        }
         if !self.keyspace.effects.has_complete() {
             return;
         }

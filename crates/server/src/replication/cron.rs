@@ -18,7 +18,7 @@ use russet_base::clock::Now;
 use russet_config::Config;
 use russet_keyspace::{ClientId, DbIndex, Keyspace};
 use russet_replication::Stream;
-use russet_resp::Args;
+use russet_resp::{Args, Reply};
 
 /// Seconds between two checks of the files that are kept for replicas.
 const RETAIN_CHECK_S: u64 = 10;
@@ -68,12 +68,27 @@ impl Engine {
 }
 
 impl Server {
+    /// Milliseconds of the monotonic clock, read now.
+    pub(crate) fn monotonic_ms(&self) -> u64 {
+        let elapsed = self.identity.started.elapsed().as_millis();
+        u64::try_from(elapsed).unwrap_or(u64::MAX)
+    }
+
+    /// Appends an acknowledgement for the primary. In a group with a lease it is a vow, too.
+    pub fn write_ack(&mut self, reply: &mut Reply) {
+        let now_ms = self.monotonic_ms();
+        if let Some(driver) = &mut self.replication.quorum {
+            driver.core.vow(now_ms);
+        }
+        self.past().write_ack(reply);
+    }
+
     /// Sends the primary our position.
     pub(crate) fn send_ack(&mut self, id: ClientId) {
         let Some(mut session) = self.clients.take(id) else {
             return;
         };
-        self.past().write_ack(&mut session.reply);
+        self.write_ack(&mut session.reply);
         self.put_back(session);
     }
 }

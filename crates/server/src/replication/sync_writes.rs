@@ -50,7 +50,11 @@ impl Server {
     /// The position that a client's latest reply needs; 0: none.
     #[inline]
     pub(crate) fn needs_of(&self, client: &Client) -> ReplOffset {
-        let needs = if self.replication.sync_writes.is_on() {
+        let sync = &self.replication.sync_writes;
+        if client.shows_data && sync.is_on() {
+            return self.needs_of_read(client);
+        }
+        let needs = if sync.is_on() {
             client.needs
         } else {
             client.wrote_to
@@ -61,6 +65,18 @@ impl Server {
         } else {
             needs
         }
+    }
+
+    /// The same for a client whose replies show data, with `sync-reads linear`.
+    #[cold]
+    fn needs_of_read(&self, client: &Client) -> ReplOffset {
+        let (linear, end) = (&self.replication.sync_writes.linear, self.stream.offset());
+        let written = if client.needs > end { 0 } else { client.needs };
+        if linear.has_unjudged {
+            // The next turn decides; the lease is kept by notes, so the stream grows.
+            return end + 1;
+        }
+        written.max(linear.round)
     }
 
     /// The role or a setting has changed: the mode begins, goes on with other numbers, or ends.
@@ -92,6 +108,10 @@ impl Server {
             (false, false) => {}
         }
         self.update_unconfirmed(keyspace, is_wanted);
+        let is_linear =
+            self.replication.quorum.is_some() && self.config.sync_reads == SyncReads::Linear;
+        self.replication.sync_writes.linear.is_on = is_linear && is_wanted;
+        keyspace.unconfirmed.report_reads(is_linear && is_wanted);
         self.update_hooks();
         self.sync_state_changed();
     }
@@ -125,7 +145,7 @@ impl Server {
     /// Commands are looked at before they run, for the watchdog or for reads without keys.
     pub(crate) fn update_hooks(&mut self) {
         let reads =
-            self.replication.sync_writes.is_on() && self.config.sync_reads == SyncReads::Safe;
+            self.replication.sync_writes.is_on() && self.config.sync_reads != SyncReads::Any;
         self.gates.has_hooks = self.gates.is_watched || reads;
     }
 
@@ -296,6 +316,39 @@ impl crate::parts::replication::Replication {
 }
 
 impl Engine {
+    /// After the commands of a turn have run, before its stream and its replies leave: replies that
+    /// show data leave at once if the lease holds now, because it held when they ran. Else they
+    /// need an acknowledgement of a note that follows them.
+    #[inline]
+    pub(crate) fn judge_reads(&mut self) {
+        if self.server.replication.sync_writes.linear.has_unjudged {
+            self.judge_reads_now();
+        }
+    }
+
+    #[cold]
+    fn judge_reads_now(&mut self) {
+        let server = &mut self.server;
+        // The clock is read after the data.
+        let now_ms = server.monotonic_ms();
+        let group = server.replication.quorum.as_ref();
+        let holds = group.is_some_and(|group| group.core.lease_holds(now_ms));
+        let may_append = server.gates.pause().is_none();
+        if !holds && may_append {
+            let safe = server.replication.sync_writes.safe();
+            server.append_group_note(&mut self.keyspace, &QuorumNote::Safe(safe));
+        }
+        let end = self.server.stream.offset();
+        let linear = &mut self.server.replication.sync_writes.linear;
+        linear.has_unjudged = false;
+        linear.rounds += u64::from(!holds);
+        linear.round = match (holds, may_append) {
+            (true, _) => 0,
+            (false, true) => end,
+            (false, false) => end + 1,
+        };
+    }
+
     /// Before the stream of the turn leaves: takes the acknowledgements that the turn has read.
     #[inline]
     pub(crate) fn continue_sync_writes(&mut self) {

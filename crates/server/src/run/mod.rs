@@ -437,6 +437,7 @@ impl Loop {
         self.engine.server.acknowledge_turn();
         self.engine.serve_changes();
         self.engine.send_migrations();
+        self.engine.judge_reads();
         let began = (!idle).then_some(self.began);
         self.engine.server.queue_replicas(began);
         if self.engine.server.messages.tracking.broadcast().has_news() {

@@ -367,7 +367,7 @@ impl Loop {
         } = &mut self.engine;
         let own_ip = session.client.local_ip();
         server.primary_online(keyspace, own_ip);
-        server.past().write_ack(&mut session.reply);
+        server.write_ack(&mut session.reply);
         server.turn.queue_flush(&mut session);
         if !replays {
             session.ready_queued = true;

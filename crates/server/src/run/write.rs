@@ -139,7 +139,8 @@ impl Loop {
         match sent {
             SendOutcome::Over => return self.close(session),
             SendOutcome::Part => server.turn.queue_flush(&mut session),
-            SendOutcome::All | SendOutcome::Stuck | SendOutcome::Withheld => {}
+            SendOutcome::All => session.client.shows_data = false,
+            SendOutcome::Stuck | SendOutcome::Withheld => {}
         }
         if !server.connections.io_threads.is_empty() {
             self.place(&mut session);

@@ -125,7 +125,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
             if call.client.flags.contains(ClientFlags::PRIMARY) {
                 let acks = call.server.replication.set_ack_habit(args.at(at + 1));
                 if acks {
-                    call.server.past().write_ack(call.reply);
+                    call.server.write_ack(call.reply);
                 }
             }
             return Ok(());

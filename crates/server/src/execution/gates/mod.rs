@@ -16,13 +16,13 @@ use crate::clients::client::{Client, ClientFlags};
 use crate::execution::execute::Author;
 use crate::origin::Origin;
 use crate::parts::execution::gates::{PAUSED, UNSAFE};
-use crate::parts::replication::sync_writes::UNCONFIRMED_READ;
+use crate::parts::replication::sync_writes::{MAY_NOT_LEAD, UNCONFIRMED_READ};
 use crate::state::Server;
 use crate::state::call::Row;
 use crate::state::world::World;
 use russet_acl::{CommandLine, Context, Denial};
 use russet_command::{Access, CommandError, Facts, Flags};
-use russet_config::{Allowed, Choice, Config, Dialect};
+use russet_config::{Allowed, Choice, Config, Dialect, SyncReads};
 use russet_keyspace::Keyspace;
 use russet_resp::Args;
 
@@ -406,11 +406,29 @@ fn replicas(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop>
 /// last change is not acknowledged.
 #[inline]
 fn synced(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
-    if world.server.replication.sync_writes.is_lost() {
+    let replication = &world.server.replication;
+    if replication.sync_writes.is_lost() {
         refuse_unacknowledged(world, asked)
+    } else if replication.is_leaderless {
+        refuse_leaderless(world, asked)
     } else {
         Ok(())
     }
+}
+
+/// With `sync-reads linear` a former primary without a leader shows no data.
+#[cold]
+fn refuse_leaderless(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
+    let row = world.server.table.row(asked.row);
+    let is_read = row.reads_all
+        || asked.spec.flags.contains(Flags::READONLY)
+            && row
+                .keys(asked.args)
+                .is_ok_and(|mut keys| keys.next().is_some());
+    if is_read && world.server.config.sync_reads == SyncReads::Linear {
+        return Err(CommandError::Text(MAY_NOT_LEAD).into());
+    }
+    Ok(())
 }
 
 #[cold]
@@ -421,6 +439,17 @@ fn refuse_unacknowledged(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Res
     }
     let row = world.server.table.row(asked.row);
     let is_read = row.reads_all || asked.spec.flags.contains(Flags::READONLY);
+    if is_read && world.server.replication.sync_writes.linear.is_on {
+        let now_ms = world.server.monotonic_ms();
+        let group = world.server.replication.quorum.as_ref();
+        let has_keys = row
+            .keys(asked.args)
+            .is_ok_and(|mut keys| keys.next().is_some());
+        let holds = group.is_some_and(|group| group.core.lease_holds(now_ms));
+        if !holds && (has_keys || row.reads_all) {
+            return Err(CommandError::Text(MAY_NOT_LEAD).into());
+        }
+    }
     let (keyspace, db) = (&*world.keyspace, world.client.db);
     if !is_read || keyspace.unconfirmed.is_empty() {
         return Ok(());

@@ -5,6 +5,7 @@
 //! O(replicas). Elsewhere: `parts::replication` has the state.
 
 use super::{InfoWriter, Source};
+use russet_replication::quorum::PeerId;
 
 use crate::parts::replication::failover;
 use crate::parts::replication::upstream::Upstream;
@@ -171,6 +172,8 @@ fn write_group(server: &Server, to: &mut InfoWriter) {
         ("sync_position", &its.position.to_string()),
         ("sync_member", &u8::from(its.is_member)),
         ("sync_clean", &u8::from(its.is_clean)),
+        ("sync_unclean_ms", &its.unclean_ms),
+        ("sync_acknowledgements", &its.acknowledgements),
         ("sync_members", &its.members.len()),
         ("sync_members_changing", &u8::from(its.is_changing)),
         ("sync_takeovers", &its.takeovers),
@@ -179,6 +182,9 @@ fn write_group(server: &Server, to: &mut InfoWriter) {
         ("sync_lossy_takeovers", &its.lossy_takeovers),
         ("sync_left_group", &left),
     ]);
+    if let Some(why) = &its.obstacle {
+        to.field("sync_obstacle", why);
+    }
     for (n, member) in its.members.iter().enumerate() {
         let (id, address) = (member.id, &member.address);
         let role = match (member.is_self, member.is_linked) {
@@ -187,8 +193,11 @@ fn write_group(server: &Server, to: &mut InfoWriter) {
             (false, false) => "unlinked",
         };
         let (offset, lag) = (member.offset, member.lag_ms.map_or(-1, |ms| ms as i64));
+        let missing = member
+            .missing_ms
+            .map_or_else(String::new, |ms| format!(",missing_ms={ms}"));
         to.line(format_args!(
-            "sync_member{n}:id={id},ip={},port={},state={role},offset={offset},lag_ms={lag}",
+            "sync_member{n}:id={id},ip={},port={},state={role},offset={offset},lag_ms={lag}{missing}",
             address.host, address.port
         ));
     }
@@ -221,6 +230,7 @@ fn write_sync_writes(from: &Source<'_>, to: &mut InfoWriter) {
         ("sync_held_bytes", &server.replies.bytes()),
         ("sync_timeouts", &sync.counts.timeouts),
         ("sync_refused_commands", &sync.counts.refused),
+        ("sync_read_rounds", &sync.linear.rounds),
     ]);
 }
 
@@ -282,9 +292,16 @@ fn write_replicas(server: &Server, to: &mut InfoWriter) {
                 let (from, to) = (packing.uncompressed_bytes, packing.compressed_bytes);
                 format!(",compression=lz4,uncompressed_bytes={from},compressed_bytes={to}")
             });
+        let group = server.replication.quorum.as_ref();
+        let is_member = group.and_then(|group| group.core.has_member_at(PeerId(replica.id.0)));
+        let sync = match is_member {
+            None => "",
+            Some(true) => ",sync=member",
+            Some(false) => ",sync=outsider",
+        };
         to.line(format_args!(
             "slave{at}:ip={ip},port={port},state={state},offset={offset},lag={lag_s},\
-             io-thread=0{sep}{link}{packing}"
+             io-thread=0{sep}{link}{packing}{sync}"
         ));
     }
 }

@@ -4,8 +4,8 @@
 //! while data is being loaded, while a script holds all other clients (they get BUSY), while writes
 //! are refused because they could not be persisted, while `min-replicas-to-write` lacks replicas
 //! because they do not load their snapshots, while `min-sync-replicas` lacks replicas or their
-//! acknowledgements, and while this server, as a replica, has lost its primary or has received
-//! nothing from it for `ready-max-lag`.
+//! acknowledgements, while its group has no leader (`sync-quorum`), and while this server, as a
+//! replica, has lost its primary or has received nothing from it for `ready-max-lag`.
 //!
 //! A Sentinel is ready while enough Sentinels can be reached for a failover of each primary, and
 //! its file can be written. A Sentinel without primaries is ready.
@@ -16,6 +16,7 @@ use crate::parts::replication::sync_writes::SyncState;
 use crate::state::Server;
 use russet_base::finding::{Finding, Weight};
 use russet_base::text::Printable;
+use russet_replication::quorum::{FollowerState, GroupState, LeaderState};
 use russet_sentinel::{PrimaryView, Sentinel};
 
 /// The reasons why the server is not ready; empty when it is ready.
@@ -60,6 +61,9 @@ impl Readiness {
         if upstream.is_some_and(|upstream| !upstream.is_online()) {
             why.push(fault("primary", "the link to the primary is down"));
         }
+        if let Some(text) = without_leader(server) {
+            why.push(fault("group", text));
+        }
         if let Some(text) = failing_replicas(server) {
             why.push(fault("replicas", text));
         }
@@ -103,6 +107,7 @@ impl Readiness {
     pub fn into_findings(self) -> impl Iterator<Item = Finding> {
         let remedy = |code: &str| match code {
             "snapshot" => "BGSAVE",
+            "group" => "QUORUM EXPLAIN",
             "script" => "SCRIPT KILL, or FUNCTION KILL if it is a function",
             "shutdown" | "loading" | "append only file" => "INFO persistence",
             _ => "INFO replication",
@@ -139,6 +144,24 @@ fn failing_replicas(server: &Server) -> Option<String> {
     (lacks && !failing.is_empty()).then(|| {
         let names = failing.join(", ");
         format!("replicas load nothing of what they are sent (min-replicas-to-write): {names}")
+    })
+}
+
+/// The state of a server whose group has no leader that it knows; `None`: it leads or follows.
+fn without_leader(server: &Server) -> Option<String> {
+    let driver = server.replication.quorum.as_ref()?;
+    let status = driver.core.status();
+    let is_without = match status.state {
+        GroupState::Leader(state) => {
+            matches!(state, LeaderState::Recovering | LeaderState::Deposed)
+        }
+        GroupState::Follower(state) => {
+            matches!(state, FollowerState::Sealed(_) | FollowerState::TakingOver)
+        }
+    };
+    is_without.then(|| {
+        let why = status.obstacle.map_or_else(String::new, |why| format!(": {why}"));
+        format!("this server's group has no leader ({}){why}", status.state)
     })
 }
 

@@ -10,7 +10,7 @@
 
 use crate::parts::cluster::StateFile;
 use russet_cluster::GroupMember;
-use russet_config::Config;
+use russet_config::{Config, SyncReads};
 use russet_host::Links;
 use russet_keyspace::ClientId;
 use russet_net::Role;
@@ -120,6 +120,10 @@ pub(crate) fn quorum_settings(config: &Config, known: Option<&Address>) -> Quoru
             russet_config::SyncMedium::Disk => SyncOn::Disk,
         },
         timeout_ms: u64::from(config.sync_timeout),
+        lease_ms: match config.sync_reads {
+            SyncReads::Linear => u64::from(config.sync_lease),
+            SyncReads::Safe | SyncReads::Any => 0,
+        },
         window_bytes: match config.sync_window {
             0 => u64::MAX,
             bytes => bytes,

@@ -84,6 +84,19 @@ pub struct SyncWriteCounts {
     pub refused: u64,
 }
 
+/// Reads that show only what no later primary lacks (`sync-reads linear`): whether this server
+/// still leads is asked once a turn, after its commands have run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LinearReads {
+    pub is_on: bool,
+    /// Commands have read data since the last judgement.
+    pub has_unjudged: bool,
+    /// Replies that show data need an acknowledgement of this position; 0: the lease held.
+    pub round: ReplOffset,
+    /// Turns in which the lease did not hold.
+    pub rounds: u64,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct SyncWrites {
@@ -106,6 +119,8 @@ pub struct SyncWrites {
     /// The end of the stream when replicas were last asked for an acknowledgement.
     pub asked_at: ReplOffset,
     pub counts: SyncWriteCounts,
+    /// Reads under a lease.
+    pub linear: LinearReads,
 }
 
 impl SyncWrites {
@@ -171,6 +186,7 @@ impl SyncWrites {
             written: end,
             short_since_ms: Some(now_ms),
             counts: self.counts,
+            linear: self.linear,
             ..SyncWrites::default()
         };
     }
@@ -215,6 +231,7 @@ impl SyncWrites {
     pub fn end(&mut self) {
         *self = SyncWrites {
             counts: self.counts,
+            linear: self.linear,
             doubt: self.doubt,
             ..SyncWrites::default()
         };
@@ -312,6 +329,10 @@ pub(crate) fn too_few(replicas: usize, needed: usize) -> String {
 /// The error of a read whose data is not safe.
 pub(crate) const UNCONFIRMED_READ: &str =
     "NOSYNCREPLICAS The last write to this data is not acknowledged yet.";
+
+/// The error of a read at a server that may have been replaced.
+pub(crate) const MAY_NOT_LEAD: &str =
+    "NOSYNCREPLICAS Too few members acknowledge: another server may lead.";
 
 /// The error that ends a connection whose writes were not safe in time.
 pub(crate) fn in_doubt(needed: usize, config: &Config) -> String {

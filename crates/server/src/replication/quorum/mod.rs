@@ -462,7 +462,7 @@ impl Server {
             .drop_replicas(&mut self.clients, &mut self.turn);
     }
 
-    fn append_group_note(&mut self, keyspace: &mut Keyspace, note: &QuorumNote) {
+    pub(in crate::replication) fn append_group_note(&mut self, keyspace: &mut Keyspace, note: &QuorumNote) {
         let begin = self.stream.offset();
         self.append_ping(&note.text());
         let end = self.stream.offset();
