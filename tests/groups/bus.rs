@@ -81,6 +81,8 @@ impl World {
                 self.flush_moves(host);
             }
             Order::RoutesChanged => self.review_moves(host),
+            // Without groups these do not come.
+            Order::TakeOver | Order::LeaveGroup => {}
             Order::FlushSlot(_)
             | Order::DropShardChannels(_)
             | Order::Question { .. }

@@ -358,8 +358,7 @@ impl Server {
             || self.replication.sync_writes.delays_writes();
         state.set(GateState::PAUSED, holds);
         state.set(GateState::PAUSED_ALL, pause.is_some_and(|pause| pause.all));
-        let is_lost =
-            self.replication.sync_writes.is_lost() || self.replication.is_leaderless;
+        let is_lost = self.replication.sync_writes.is_lost() || self.replication.is_leaderless;
         state.set(GateState::LOST_REPLICAS, is_lost);
         state |= role_state(&self.replication, &self.config, &self.now);
         let snapshots = &self.persist.snapshots;

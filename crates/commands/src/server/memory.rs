@@ -28,7 +28,16 @@ const TIPS: &[&str] = &[
 pub(super) const MEMORY: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::CONTAINER,
-    subcommands: &[DOCTOR, HELP, MALLOC_STATS, PACKING, PURGE, STATS, UNPACK, USAGE],
+    subcommands: &[
+        DOCTOR,
+        HELP,
+        MALLOC_STATS,
+        PACKING,
+        PURGE,
+        STATS,
+        UNPACK,
+        USAGE,
+    ],
     facts: Facts::SHOWS,
     ..Spec::new("memory", help)
 };

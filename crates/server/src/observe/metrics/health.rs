@@ -160,7 +160,9 @@ fn without_leader(server: &Server) -> Option<String> {
         }
     };
     is_without.then(|| {
-        let why = status.obstacle.map_or_else(String::new, |why| format!(": {why}"));
+        let why = status
+            .obstacle
+            .map_or_else(String::new, |why| format!(": {why}"));
         format!("this server's group has no leader ({}){why}", status.state)
     })
 }

@@ -462,7 +462,11 @@ impl Server {
             .drop_replicas(&mut self.clients, &mut self.turn);
     }
 
-    pub(in crate::replication) fn append_group_note(&mut self, keyspace: &mut Keyspace, note: &QuorumNote) {
+    pub(in crate::replication) fn append_group_note(
+        &mut self,
+        keyspace: &mut Keyspace,
+        note: &QuorumNote,
+    ) {
         let begin = self.stream.offset();
         self.append_ping(&note.text());
         let end = self.stream.offset();
