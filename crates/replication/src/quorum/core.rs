@@ -733,6 +733,7 @@ impl Clone for Quorum {
             joined: self.joined.clone(),
             vow: self.vow.clone(),
             leader: self.leader.clone(),
+            unled_ms: self.unled_ms,
             highest: self.highest.clone(),
             retry_ms: self.retry_ms.clone(),
             failures: self.failures.clone(),
