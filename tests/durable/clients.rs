@@ -19,7 +19,7 @@ const PATIENCE_MS: u64 = 6000;
 
 /// What a reply of a request is about.
 #[derive(Clone, Debug)]
-pub enum Expected {
+pub enum ExpectedReply {
     /// The acknowledgement of a member in these sets.
     Added(Vec<usize>, Value),
     /// All members of a set.
@@ -34,7 +34,7 @@ pub struct Client {
     socket: UnixStream,
     parser: ReplyParser,
     ready: VecDeque<ReplyValue>,
-    pub expected: Vec<Expected>,
+    pub expected: Vec<ExpectedReply>,
     sent_ms: u64,
     /// The last reply to an order.
     pub last: Option<ReplyValue>,
@@ -61,7 +61,7 @@ impl Client {
         self.expected.is_empty() && !self.is_over
     }
 
-    fn send(&mut self, now_ms: u64, lines: &[Vec<String>], expected: Vec<Expected>) {
+    fn send(&mut self, now_ms: u64, lines: &[Vec<String>], expected: Vec<ExpectedReply>) {
         let mut bytes = Vec::new();
         for words in lines {
             russet_resp::write_request(&mut bytes, words.iter().map(String::as_bytes));
@@ -116,7 +116,7 @@ impl World {
         let (lines, expected) = match self.random.place(8) {
             0 | 1 => (
                 vec![line(&["SMEMBERS", &name])],
-                vec![Expected::Members(set)],
+                vec![ExpectedReply::Members(set)],
             ),
             2 => {
                 self.checks.writes_both(value);
@@ -126,8 +126,12 @@ impl World {
                     line(&["SADD", &two, &text]),
                     line(&["EXEC"]),
                 ];
-                let both = Expected::Added(vec![set & !1, set | 1], value);
-                let words = [Expected::Word, Expected::Word, Expected::Word];
+                let both = ExpectedReply::Added(vec![set & !1, set | 1], value);
+                let words = [
+                    ExpectedReply::Word,
+                    ExpectedReply::Word,
+                    ExpectedReply::Word,
+                ];
                 (lines, [words.to_vec(), vec![both]].concat())
             }
             3 => {
@@ -135,7 +139,10 @@ impl World {
                 let script = "redis.call('SADD', KEYS[1], ARGV[1]) \
                               return redis.call('SADD', KEYS[2], ARGV[1])";
                 let lines = vec![line(&["EVAL", script, "2", &one, &two, &text])];
-                (lines, vec![Expected::Added(vec![set & !1, set | 1], value)])
+                (
+                    lines,
+                    vec![ExpectedReply::Added(vec![set & !1, set | 1], value)],
+                )
             }
             4 => {
                 // A write, a read that may show others' writes, and a write: all in one packet.
@@ -146,13 +153,13 @@ impl World {
                     line(&["SADD", &name, &more.to_string()]),
                 ];
                 let expected = vec![
-                    Expected::Added(vec![set], value),
-                    Expected::Members(set | 1),
-                    Expected::Added(vec![set], more),
+                    ExpectedReply::Added(vec![set], value),
+                    ExpectedReply::Members(set | 1),
+                    ExpectedReply::Added(vec![set], more),
                 ];
                 (lines, expected)
             }
-            _ => (vec![add], vec![Expected::Added(vec![set], value)]),
+            _ => (vec![add], vec![ExpectedReply::Added(vec![set], value)]),
         };
         let now_ms = self.now_ms;
         self.places[number].its.clients[client].send(now_ms, &lines, expected);
@@ -166,7 +173,7 @@ impl World {
         }
         self.note(|| format!("{number} <- {text}"));
         let words: Vec<&str> = text.split(' ').collect();
-        let expected = vec![Expected::Order(text.to_owned())];
+        let expected = vec![ExpectedReply::Order(text.to_owned())];
         self.places[number].its.clients[OPERATOR].send(now_ms, &[line(&words)], expected);
     }
 
@@ -223,24 +230,24 @@ impl World {
         }
     }
 
-    fn replied(&mut self, number: usize, at: usize, expected: Expected, reply: ReplyValue) {
+    fn replied(&mut self, number: usize, at: usize, expected: ExpectedReply, reply: ReplyValue) {
         if let ReplyValue::Error(text) = &reply {
             let text = String::from_utf8_lossy(text).into_owned();
             let code = text.split(' ').next().unwrap_or_default().to_owned();
             *self.checks.figures.errors.entry(code).or_default() += 1;
-            if let Expected::Order(order) = &expected {
+            if let ExpectedReply::Order(order) = &expected {
                 self.note(|| format!("{number} -> {order}: {text}"));
                 self.places[number].its.clients[at].last = Some(reply);
             }
             return;
         }
         match (expected, reply) {
-            (Expected::Added(sets, value), reply) if is_done(&reply) => {
+            (ExpectedReply::Added(sets, value), reply) if is_done(&reply) => {
                 self.note(|| format!("{number} -> {value} is in {sets:?}"));
                 self.checks.answered(&sets, value);
                 self.answered_ms = self.now_ms;
             }
-            (Expected::Members(set), reply) => {
+            (ExpectedReply::Members(set), reply) => {
                 // What a replica shows is not promised to survive.
                 let leads = self.leaders().contains(&number);
                 if let Some(members) = members_of(&reply).filter(|_| leads) {
@@ -248,7 +255,9 @@ impl World {
                     self.checks.read(set, &members);
                 }
             }
-            (Expected::Order(_), reply) => self.places[number].its.clients[at].last = Some(reply),
+            (ExpectedReply::Order(_), reply) => {
+                self.places[number].its.clients[at].last = Some(reply)
+            }
             _ => {}
         }
     }

@@ -194,6 +194,7 @@ const ELSEWHERE: &[&str] = &[
     "cms.merge",
     "tdigest.merge",
     // Bytes of SCANDUMP, which no line here has.
+    "bf.load",
     "bf.loadchunk",
     "cf.loadchunk",
     // Series that may not be read are left out: `labels`.

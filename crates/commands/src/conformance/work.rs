@@ -52,6 +52,7 @@ const ELSEWHERE: &[&str] = &[
     // As long as their own arguments.
     "FT.ADD",
     "FT.SAFEADD",
+    "bf.load",
     "bf.loadchunk",
     "cf.loadchunk",
     // As long as a chunk.

@@ -333,10 +333,12 @@ mod packing;
 #[cfg(test)]
 mod tests {
     use crate::testbed::{AllCommands as _, Testbed};
+    use russet_config::Allowed;
 
     #[test]
     fn strings_are_unpacked_only_while_packing_is_off() {
         let mut t = Testbed::new();
+        t.engine.server.config.enable_debug_command = Allowed::Yes;
         t.run(&format!("SET k {}", "a.long.text.".repeat(30)));
         assert_eq!(t.run("MEMORY UNPACK"), ":0\r\n");
         assert_eq!(t.run("DEBUG PACK k"), ":1\r\n");

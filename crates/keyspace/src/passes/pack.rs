@@ -106,7 +106,7 @@ pub struct PackState {
     packer: Option<Box<Packer>>,
     /// The entries of a step of the cold walk.
     pub(super) scratch: Vec<Entry>,
-    /// What a load collects to be packed.
+    /// Texts that a load collects to be packed.
     pub(crate) collected: Option<Box<CollectedTexts>>,
 }
 

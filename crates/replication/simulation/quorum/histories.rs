@@ -381,7 +381,7 @@ impl World {
     }
 }
 
-/// QUORUM SET 0 at a leader that no member hears ends nothing.
+/// QUORUM SET 0 at a leader without links to members ends nothing.
 #[test]
 fn a_group_ends_once_its_members_know() {
     for fault in [None, Some(Fault::EndsAtOnce)] {
@@ -536,7 +536,7 @@ fn another_leads_after_the_vows() {
     }
 }
 
-/// A leader that hands over by its own promise is waited for by nobody.
+/// A leader that hands over by its own promise needs no further wait.
 #[test]
 fn a_leader_that_promises_gives_its_lease_back() {
     let mut world = leased(3, 1, 0, (None, 1000));

@@ -5,10 +5,10 @@
 //!
 //! A read at a leader whose lease holds is linearizable: each write that was acknowledged before is
 //! at this server, because no other has led. The lease runs from the time at which the leader
-//! *sent* bytes that k members have since acknowledged, not from the time at which it heard so. A
+//! *sent* bytes that k members have since acknowledged, not from the time at which it knows so. A
 //! member that acknowledges vows to its leader; it still promises other candidates at once, and no
 //! longer acknowledges the leader, but says how long its vow lasts, and the candidate leads only
-//! after that. A leader that has itself promised reads no more: a vow to it binds nobody.
+//! after that. A leader that has itself promised reads no more: a vow to it binds no member.
 //!
 //! Invariants
 //!   1. While a lease holds, each N - k promises have a member with a vow that has not ended, or

@@ -9,7 +9,7 @@
 //! follow it learns that it may leave, too.
 //!
 //! Invariants
-//!   1. Nobody leaves by SET 0 before the change is safe: each later leader of the group has it.
+//!   1. No member leaves by SET 0 before the change is safe: each later leader of the group has it.
 //!   2. A member leaves for another's group only if a server that it was to follow says that it
 //!      has left the member's group. An order to follow a stranger is not enough.
 

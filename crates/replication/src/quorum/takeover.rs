@@ -294,7 +294,7 @@ impl Quorum {
     pub(super) fn replied(&mut self, (from, question, reply): MemberReply) {
         let answer = reply.as_ref().and_then(Answer::parse);
         if let Some(Answer::Gone(group, GroupEnd::Off | GroupEnd::Over)) = answer {
-            // A leader learns it, too: nobody follows it any more.
+            // A leader learns it, too: no member follows it any more.
             self.told_of_end(group, GroupEnd::Off);
             return;
         }

@@ -3,7 +3,7 @@
 
 use super::link::Link;
 use super::seeded::SEEDING_BYTES;
-use super::{Bloom, LINKS_MAX, LinkShape, Rotation, Seeding, option};
+use super::{Bloom, FilterSeed, LINKS_MAX, LinkShape, Rotation, option};
 use crate::Damage;
 use crate::block::Block;
 use crate::chunks::{self, CHUNK_MAX, ChunkError, Numbers};
@@ -51,7 +51,7 @@ impl Loader {
     }
 
     /// The filter is one of Valkey's module.
-    fn seed(&mut self, seeding: Seeding) {
+    fn seed(&mut self, seeding: FilterSeed) {
         self.filter.options |= option::SEEDED;
         self.filter.seeding = Some(Box::new(seeding));
     }
@@ -147,7 +147,7 @@ impl Bloom {
             return Err(Damage);
         }
         if is_seeded {
-            loader.seed(Seeding::read(&mut from)?);
+            loader.seed(FilterSeed::read(&mut from)?);
         }
         for (bytes, shape) in shapes {
             loader.link(shape, Block::zeros(bytes).ok_or(Damage)?)?;

@@ -51,14 +51,14 @@ impl ItemHash {
     pub const NONE: ItemHash = ItemHash { first: 0, step: 0 };
 
     #[inline]
-    pub fn of(item: &[u8], hashing: Hashing) -> ItemHash {
+    pub fn of(item: &[u8], hashing: ItemHashing) -> ItemHash {
         match hashing {
-            Hashing::Wide => {
+            ItemHashing::Wide => {
                 let first = murmur64a(item, SEED_64);
                 let step = murmur64a(item, first);
                 ItemHash { first, step }
             }
-            Hashing::Narrow => {
+            ItemHashing::Narrow => {
                 let first = murmur2(item, SEED_32);
                 let step = murmur2(item, first);
                 ItemHash {
@@ -66,7 +66,7 @@ impl ItemHash {
                     step: step.into(),
                 }
             }
-            Hashing::Seeded([a, b, c, d]) => ItemHash {
+            ItemHashing::Seeded([a, b, c, d]) => ItemHash {
                 first: sip13([a, b], item),
                 step: sip13([c, d], item),
             },
@@ -76,7 +76,7 @@ impl ItemHash {
 
 /// How items of a filter are hashed.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Hashing {
+pub(super) enum ItemHashing {
     /// To 64 bits.
     Wide,
     /// To 32 bits: in filters of old versions.

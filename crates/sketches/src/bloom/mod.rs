@@ -39,11 +39,11 @@ pub use link::LinkShape;
 pub use living::LivingLinks;
 pub use merge::ShapeMismatch;
 pub use rotation::{GENERATIONS_MAX, Generation, PERIOD_MAX_MS, Rotation};
-pub use seeded::{SeededLoader, Seeding};
+pub use seeded::{FilterSeed, SeededLoader};
 
 use crate::block::copy_piece;
 use crate::{block_effort, room};
-use link::{BitRounding, Hashing, ItemHash, Link, Places};
+use link::{BitRounding, ItemHash, ItemHashing, Link, Places};
 use russet_base::memory::alloc::{boxed_bytes, good_size, vec_bytes};
 use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
@@ -117,7 +117,7 @@ pub struct Bloom {
     growth: u32,
     links: Vec<Link>,
     rotation: Option<Box<Rotation>>,
-    seeding: Option<Box<Seeding>>,
+    seeding: Option<Box<FilterSeed>>,
 }
 
 impl Bloom {
@@ -258,7 +258,7 @@ impl Content for Bloom {
             + self
                 .seeding
                 .as_ref()
-                .map_or(0, |_| boxed_bytes::<Seeding>())
+                .map_or(0, |_| boxed_bytes::<FilterSeed>())
     }
 
     fn free_effort(&self) -> usize {
@@ -321,11 +321,11 @@ impl Bloom {
     }
 
     #[inline]
-    fn hashing(&self) -> Hashing {
+    fn hashing(&self) -> ItemHashing {
         match &self.seeding {
-            Some(seeding) => Hashing::Seeded(seeding.keys()),
-            None if self.is_wide() => Hashing::Wide,
-            None => Hashing::Narrow,
+            Some(seeding) => ItemHashing::Seeded(seeding.keys()),
+            None if self.is_wide() => ItemHashing::Wide,
+            None => ItemHashing::Narrow,
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) const SEEDING_BYTES: usize = 32 + 8 + 8 + 1;
 
 /// The facts of a filter of Valkey's module beside its links.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seeding {
+pub struct FilterSeed {
     /// The keys of both hashes.
     pub seed: [u8; 32],
     /// Whether the seed was chosen at random, not by the module.
@@ -38,7 +38,7 @@ pub struct Seeding {
     pub tightening: f64,
 }
 
-impl Seeding {
+impl FilterSeed {
     fn is_sound(&self) -> bool {
         let in_bounds = |ratio: f64| ratio > 0.0 && ratio < 1.0;
         in_bounds(self.error) && in_bounds(self.tightening)
@@ -62,10 +62,10 @@ impl Seeding {
         out.push(self.is_random.into());
     }
 
-    /// Reads what [`Seeding::write`] wrote; nothing may follow.
-    pub(super) fn read(from: &mut Numbers<'_>) -> Result<Seeding, Damage> {
+    /// Reads what [`FilterSeed::write`] wrote; nothing may follow.
+    pub(super) fn read(from: &mut Numbers<'_>) -> Result<FilterSeed, Damage> {
         let numbers = |from: &mut Numbers<'_>| {
-            Some(Seeding {
+            Some(FilterSeed {
                 seed: from.array()?,
                 error: from.f64()?,
                 tightening: from.f64()?,
@@ -124,7 +124,7 @@ fn round(state: &mut [u64; 4]) {
 /// Puts a filter of Valkey's module together from parts that it checks.
 pub struct SeededLoader {
     filter: Bloom,
-    seeding: Seeding,
+    seeding: FilterSeed,
     wanted: usize,
 }
 
@@ -139,7 +139,7 @@ impl SeededLoader {
     ) -> Result<SeededLoader, Damage> {
         let wanted = usize::try_from(links).map_err(|_| Damage)?;
         let growth = u32::try_from(growth).map_err(|_| Damage)?;
-        let seeding = Seeding {
+        let seeding = FilterSeed {
             seed: [0; 32],
             is_random,
             error,
@@ -225,7 +225,7 @@ impl Bloom {
     pub fn seeded(
         entries: u64,
         growth: u32,
-        seeding: Seeding,
+        seeding: FilterSeed,
     ) -> Option<Result<Bloom, BloomError>> {
         if !seeding.is_sound() {
             return None;
@@ -243,7 +243,7 @@ impl Bloom {
     }
 
     /// The facts that only filters of Valkey's module have.
-    pub fn seeding(&self) -> Option<&Seeding> {
+    pub fn seeding(&self) -> Option<&FilterSeed> {
         self.seeding.as_deref()
     }
 
@@ -337,8 +337,8 @@ mod tests {
         ),
     ];
 
-    fn seeding() -> Seeding {
-        Seeding {
+    fn seeding() -> FilterSeed {
+        FilterSeed {
             seed: std::array::from_fn(|at| at as u8),
             is_random: true,
             error: 0.01,
@@ -431,7 +431,7 @@ mod tests {
         assert!(added.collect::<Vec<_>>().contains(&Err(BloomError::Full)));
         let dump = filter.dump().expect("it is seeded");
         assert_eq!(Bloom::from_dump(&dump).expect("sound").growth(), None);
-        let out = Seeding {
+        let out = FilterSeed {
             tightening: 1.0,
             ..seeding()
         };

@@ -347,6 +347,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("FT._ALTERIFNX", "needs an index"),
     ("FT._CREATEIFNX", "needs fields"),
     ("_FT.DEBUG", "needs a subcommand"),
+    ("bf.load", "takes a payload of a filter"),
     ("bf.rotate", "needs a filter that rotates"),
     ("failover", "needs a replica"),
     ("flush|undo", "needs a flush"),

@@ -1,5 +1,5 @@
-//! DEBUG PACK and UNPACK: values become compressed frames and values again, on the loop, whatever it
-//! costs: for tests, which run under `DEBUG PACK EVERY yes`.
+//! DEBUG PACK and UNPACK: values become compressed frames and values again, on the loop, whatever
+//! it costs: for tests, which run under `DEBUG PACK EVERY yes`.
 
 use super::on_off;
 use russet_command::CommandError;

@@ -15,7 +15,7 @@ use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
 use russet_resp::{Args, Reply};
 use russet_server::{Call, CommandResult, Spec};
-use russet_sketches::bloom::{BloomError, Seeding};
+use russet_sketches::bloom::{BloomError, FilterSeed};
 use russet_types::Bloom;
 
 const FULL: CommandError = CommandError::Text("ERR non scaling filter is full");
@@ -214,7 +214,7 @@ impl<'a> InsertArgs<'a> {
             return Err(BAD);
         };
         let tightening = tightening.ok_or(TIGHTENING_RANGE)?;
-        let seeding = seed.map(|seed| Seeding {
+        let seeding = seed.map(|seed| FilterSeed {
             seed,
             is_random: true,
             error,

@@ -14,7 +14,7 @@ use russet_config::Config;
 use russet_keyspace::Class;
 use russet_resp::Args;
 use russet_server::{Call, CommandResult, Spec};
-use russet_sketches::bloom::{BloomError, GROWTH_USUAL, Rotation, Seeding};
+use russet_sketches::bloom::{BloomError, FilterSeed, GROWTH_USUAL, Rotation};
 use russet_types::Bloom;
 
 /// A higher error becomes this.
@@ -35,7 +35,7 @@ pub(super) struct Recipe {
     pub growth: u32,
     pub scales: bool,
     /// Of a filter of Valkey's module; its error is [`Recipe::error`].
-    pub seeding: Option<Seeding>,
+    pub seeding: Option<FilterSeed>,
 }
 
 impl Recipe {
@@ -82,7 +82,7 @@ impl Recipe {
         if let Some(seeding) = self.seeding {
             let growth = if self.scales { self.growth } else { 0 };
             let error = self.error;
-            let seeding = Seeding { error, ..seeding };
+            let seeding = FilterSeed { error, ..seeding };
             let made = russet_sketches::Bloom::seeded(self.capacity, growth, seeding);
             let made = made.and_then(Result::ok).ok_or(NOT_CREATED)?;
             return Ok(Bloom::from(made));

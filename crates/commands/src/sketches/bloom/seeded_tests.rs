@@ -1,10 +1,10 @@
 //! Filters of Valkey's module, as its files and its log have them.
 
 use crate::testbed::{AllCommands as _, Testbed};
-use russet_sketches::bloom::{Bloom, Seeding};
+use russet_sketches::bloom::{Bloom, FilterSeed};
 
-fn seeding() -> Seeding {
-    Seeding {
+fn seeding() -> FilterSeed {
+    FilterSeed {
         seed: std::array::from_fn(|at| at as u8),
         is_random: true,
         error: 0.01,

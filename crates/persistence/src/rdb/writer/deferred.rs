@@ -90,7 +90,7 @@ impl PackedChunk {
     /// Writes the bytes as they stand in the file; for the thread. O(bytes of the values).
     ///
     /// # Errors
-    /// Those of `sink`, and a damaged value: the file must not be used.
+    /// `sink` fails, or a value is damaged: the file must not be used.
     pub fn write(self, sink: &mut Sink<'_>) -> io::Result<()> {
         let mut writer = RdbWriter::new(super::VERSION_USUAL, self.compress);
         let mut done = 0;

@@ -191,8 +191,8 @@ impl RdbWriter {
         }
     }
 
-    /// Writes a packed text as the string that it stands for, or leaves that to the thread; of a damaged text nothing, and the
-    /// file is refused.
+    /// Writes a packed text as the string that it stands for, or leaves that to the thread; of a
+    /// damaged text nothing, and the file is refused.
     #[cold]
     fn packed(&mut self, packed: PackedText<'_>) {
         if self.defer(packed) {

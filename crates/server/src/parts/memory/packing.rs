@@ -247,7 +247,7 @@ impl ColdPacking {
                 Report::Trained(prefix, trained) => {
                     let registered = trained.and_then(PackDictionary::register);
                     if prefix.is_empty() {
-                        // What was sampled is packed as well.
+                        // Sampled texts are packed as well.
                         self.walk = ColdWalk::default();
                         self.load = LoadPacking::default();
                     }
@@ -319,7 +319,7 @@ impl ColdPacking {
         /// Steps of the walk without a full batch.
         const STEPS: usize = 32;
         if keyspace.len() == 0 && !self.lines.is_empty() {
-            // What comes next may be of other kinds.
+            // The next texts may be of other kinds.
             self.lines.clear();
             if let Some(orders) = &self.orders {
                 // If the thread has ended, it keeps nothing.

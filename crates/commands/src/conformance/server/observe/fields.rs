@@ -32,13 +32,7 @@ fn every_row_is_a_field_of_info() {
         "loading_",
         "sentinel_",
         // While `min-sync-replicas` is on.
-        "sync_min_",
-        "sync_good_",
-        "sync_safe_",
-        "sync_unsafe_",
-        "sync_held_",
-        "sync_timeouts",
-        "sync_refused_",
+        "sync_",
         // CLUSTER INFO's, of a node of a cluster.
         "cluster_s",
         "cluster_known_nodes",

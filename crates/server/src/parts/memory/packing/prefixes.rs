@@ -56,7 +56,7 @@ const DICTIONARY_BYTES: usize = 44 << 10;
 /// A prefix, shared with the orders for it; empty: the common dictionary's.
 pub(super) type Prefix = Arc<[u8]>;
 
-/// What happens to the texts of a prefix.
+/// The way of the texts of a prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
     /// They become samples.
@@ -83,12 +83,12 @@ struct Line {
     trained_ms: u64,
     /// Texts that this round of the walk has met.
     met: u64,
-    judged: Judged,
+    judged: DictionaryYield,
 }
 
 /// The latest results of a dictionary.
 #[derive(Clone, Copy, Debug, Default)]
-struct Judged {
+struct DictionaryYield {
     tried: u64,
     refused: u64,
     raw_bytes: u64,
@@ -97,7 +97,7 @@ struct Judged {
     first_permille: Option<u64>,
 }
 
-impl Judged {
+impl DictionaryYield {
     /// Adds the results of a batch; `true`: the dictionary has become poor.
     fn add(&mut self, counts: &BatchCounts) -> bool {
         self.tried += counts.packed + counts.refused;
@@ -112,9 +112,9 @@ impl Judged {
             .unwrap_or(1000);
         let first = *self.first_permille.get_or_insert(permille);
         let is_poor = self.refused * 2 > self.tried || permille * 5 > first * 6;
-        *self = Judged {
+        *self = DictionaryYield {
             first_permille: Some(first),
-            ..Judged::default()
+            ..DictionaryYield::default()
         };
         is_poor
     }
@@ -409,7 +409,7 @@ impl PrefixLines {
         };
         line.enter(stage);
         line.dictionary = dictionary;
-        (line.trained_ms, line.judged) = (mono_ms, Judged::default());
+        (line.trained_ms, line.judged) = (mono_ms, DictionaryYield::default());
     }
 
     /// A batch of a prefix has been adopted.
