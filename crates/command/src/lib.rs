@@ -22,7 +22,7 @@ pub mod table;
 
 pub use facts::Facts;
 pub use plan::KeyPlan;
-pub use russet_resp::{CommandError, Wordings, up_to_nul};
+pub use russet_resp::{CommandError, up_to_nul};
 pub(crate) use spec::FindKeys;
 pub use spec::{
     Access, Arity, BadKeys, BeginSearch, Category, ChannelUse, DatabaseUse, ElementArgs, Flags,

@@ -112,21 +112,26 @@ pub enum CommandError {
     /// A text with arguments.
     #[error("{0}")]
     Owned(Cow<'static, str>),
-    /// Bytes from a client inside the text (not always UTF-8).
-    #[error("{}", String::from_utf8_lossy(.0))]
+    /// Bytes from a client inside the text (not always UTF-8); also what
+    /// [`CommandError::reworded`] makes.
+    #[error("{}", String::from_utf8_lossy(wordings(.0).0))]
     Bytes(Vec<u8>),
-    /// A refusal of an index, which older servers word differently.
-    #[error("{}", String::from_utf8_lossy(&.0.line))]
-    Reworded(Box<Wordings>),
 }
 
-/// The two lines of a refusal that has changed from one version to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wordings {
-    /// As Redis 8.8 and later word it, code first.
-    pub line: Vec<u8>,
-    /// As Redis Stack 7.4 words it, without a code.
-    pub stack_line: Vec<u8>,
+/// The first byte of [`CommandError::Bytes`] with two lines, which no line begins with. The bytes
+/// of the first line follow in 4, little-endian, and both lines.
+// No variant of its own, because commands without an error then pay for its drop.
+const TWO_LINES: u8 = 0;
+
+/// The line for clients of today, and the line of Redis Stack 7.4, if it is another.
+fn wordings(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let Some((&TWO_LINES, rest)) = bytes.split_first() else {
+        return (bytes, None);
+    };
+    let (len, lines) = rest.split_first_chunk().unwrap_or((&[0; 4], &[]));
+    let at = u32::from_le_bytes(*len) as usize;
+    let (line, stack_line) = lines.split_at_checked(at).unwrap_or_default();
+    (line, Some(stack_line))
 }
 
 /// The codes of indexes begin so; no other code does.
@@ -144,11 +149,17 @@ impl CommandError {
         CommandError::Bytes(parts.concat())
     }
 
+    /// A refusal with two lines: as Redis 8.8 and later word it, code first, and as Redis Stack 7.4
+    /// words it, without a code.
+    pub fn reworded(line: &[u8], stack_line: &[u8]) -> CommandError {
+        let len = u32::try_from(line.len()).unwrap_or(u32::MAX);
+        CommandError::Bytes([&[TWO_LINES], &len.to_le_bytes()[..], line, stack_line].concat())
+    }
+
     /// The line after `-` as bytes.
     pub fn line(&self) -> Vec<u8> {
         match self {
-            CommandError::Bytes(b) => b.clone(),
-            CommandError::Reworded(of) => of.line.clone(),
+            CommandError::Bytes(b) => wordings(b).0.to_vec(),
             other => other.to_string().into_bytes(),
         }
     }
@@ -156,8 +167,10 @@ impl CommandError {
     /// The line after `-` for clients that know the words of Redis Stack 7.4: without the code of
     /// an index's refusal (`search-error-codes no`).
     pub fn stack_line(&self) -> Vec<u8> {
-        if let CommandError::Reworded(of) = self {
-            return of.stack_line.clone();
+        if let CommandError::Bytes(bytes) = self
+            && let (_, Some(stack_line)) = wordings(bytes)
+        {
+            return stack_line.to_vec();
         }
         let line = self.line();
         match memchr::memchr(b' ', &line) {
@@ -184,5 +197,13 @@ mod tests {
         assert_eq!(shown(b"me\0 too"), b"ERR No such user 'me'");
         assert_eq!(shown(b"\0"), b"ERR No such user ''");
         assert_eq!(shown(b"\xff"), b"ERR No such user '\xff'");
+    }
+
+    #[test]
+    fn a_refusal_has_two_wordings() {
+        let error = CommandError::reworded(b"SEARCH_X a\nb", b"b");
+        assert_eq!(error.line(), b"SEARCH_X a\nb");
+        assert_eq!(error.to_string(), "SEARCH_X a\nb");
+        assert_eq!(error.stack_line(), b"b");
     }
 }

@@ -23,7 +23,7 @@ mod request;
 pub use args::{Args, LargeArgs, OwnedArgs, Source, Span};
 pub use blocking_link::BlockingLink;
 pub use encode::write_request;
-pub use error::{CommandError, Wordings, up_to_nul};
+pub use error::{CommandError, up_to_nul};
 pub use message::message;
 pub use reply::{BoundedReply, DeferredHeader, Errors, Extent, Mark, Part, Reply};
 pub(crate) use reply_parser::ReplyFault;

@@ -386,6 +386,15 @@ impl Set {
     /// Whether a member may have expired at `now_ms`. O(1).
     #[inline]
     pub fn has_expired(&self, now_ms: u64) -> bool {
+        match self {
+            Set::Intset(_) | Set::Listpack(_) => false,
+            Set::Table(table) if table.volatile() == 0 => false,
+            Set::Table(_) | Set::ListpackEx(_) => self.has_due(now_ms),
+        }
+    }
+
+    #[inline(never)]
+    fn has_due(&self, now_ms: u64) -> bool {
         self.next_due().is_some_and(|due| due < now_ms)
     }
 

@@ -1530,6 +1530,10 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
     ),
     ("backup", "its folders differ; tests/it covers it"),
     ("bf.merge", "of russet's own; its own tests cover it"),
+    (
+        "bf.load",
+        "Valkey's module alone has it; its own tests cover it",
+    ),
     ("bf.rotate", "of russet's own; its own tests cover it"),
     ("cf.merge", "of russet's own; its own tests cover it"),
     ("changes", "of russet's own; its own tests cover it"),

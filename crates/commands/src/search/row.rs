@@ -6,7 +6,7 @@
 //! line for each command.
 
 use super::shards::statistics;
-use russet_command::{Category, CommandError, Flags, Wordings};
+use russet_command::{Category, CommandError, Flags};
 use russet_config::SearchOnLoading;
 use russet_keyspace::DbIndex;
 use russet_search::error::{ErrorStyle, SearchError};
@@ -34,10 +34,11 @@ const NO_RIGHTS: CommandError =
 
 /// A refusal as clients read it; `search-error-codes` chooses the wording when it is sent.
 pub(super) fn refusal(error: &SearchError) -> CommandError {
-    CommandError::Reworded(Box::new(Wordings {
-        line: error.wire(ErrorStyle::Redis8),
-        stack_line: error.wire(ErrorStyle::Stack7),
-    }))
+    let (line, stack_line) = (
+        error.wire(ErrorStyle::Redis8),
+        error.wire(ErrorStyle::Stack7),
+    );
+    CommandError::reworded(&line, &stack_line)
 }
 
 /// The arguments from position `from`, as the parsers take them.

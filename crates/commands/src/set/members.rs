@@ -253,11 +253,17 @@ pub(super) const SMEMBERS: Spec = Spec {
 fn sismember(call: &mut Call<'_>) -> CommandResult {
     let [_, key, member] = call.args.exactly();
     let now = call.db.due_ms() as u64;
-    let set = call.db.read::<Set>(key)?;
-    let is_due = set.as_ref().is_some_and(|set| set.has_expired(now));
-    let there = set.is_some_and(|set| set.has_live(member, now));
+    let Some(set) = call.db.read::<Set>(key)? else {
+        call.reply.int(0);
+        return Ok(());
+    };
+    if !set.has_expired(now) {
+        call.reply.int(i64::from(set.contains(member)));
+        return Ok(());
+    }
+    let there = set.has_live(member, now);
     call.reply.int(i64::from(there));
-    if is_due && !there {
+    if !there {
         expire::remove_expired(call, key, call.args.from(2))?;
     }
     Ok(())

@@ -490,7 +490,13 @@ impl<'a> Db<'a> {
     ) -> Result<Option<RefMut<'_, T>>, CommandError> {
         match self.find(key) {
             None => Ok(None),
-            Some(f) if f.entry.kind() == T::TYPE => Ok(Some(self.database_mut().open(f)?)),
+            Some(f) if f.entry.kind() == T::TYPE => {
+                let database = self.database_mut();
+                let Some(entry) = database.open(f) else {
+                    return Err(CommandError::DamagedValue);
+                };
+                Ok(Some(database.write(entry)))
+            }
             Some(_) => Err(CommandError::WrongType),
         }
     }
@@ -504,7 +510,13 @@ impl<'a> Db<'a> {
     ) -> Result<RefMut<'_, T>, CommandError> {
         let hash = self.hash(key);
         match self.find_hashed(hash, key) {
-            Some(f) if f.entry.kind() == T::TYPE => self.database_mut().open(f),
+            Some(f) if f.entry.kind() == T::TYPE => {
+                let database = self.database_mut();
+                let Some(entry) = database.open(f) else {
+                    return Err(CommandError::DamagedValue);
+                };
+                Ok(database.write(entry))
+            }
             Some(_) => Err(CommandError::WrongType),
             None => {
                 let value = NewValue::container(make());

@@ -134,7 +134,11 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
     #[inline]
     pub fn open<T: Container>(self) -> Result<RefMut<'d, T>, CommandError> {
         let found = self.found.expect("the key is there");
-        self.db.database_mut().open(found)
+        let database = self.db.database_mut();
+        let Some(entry) = database.open(found) else {
+            return Err(CommandError::DamagedValue);
+        };
+        Ok(database.write(entry))
     }
 
     /// Sets the key to this container, whatever the key held, and removes the key's expiry.

@@ -433,20 +433,20 @@ impl Database {
         true
     }
 
-    /// A found key's container, for writing; a packed container is unpacked first.
-    ///
-    /// # Errors
-    /// [`CommandError::DamagedValue`]
+    /// A found key's entry, for [`Database::write`]; a packed container is unpacked first. `None`:
+    /// the packed value is damaged.
     #[inline]
-    pub(crate) fn open<T: Container>(
-        &mut self,
-        found: FoundKey,
-    ) -> Result<RefMut<'_, T>, CommandError> {
-        let mut entry = found.entry;
-        if entry.is_packed() {
-            entry = self.unpack(self.hash(entry.key()), found)?;
+    pub(crate) fn open(&mut self, found: FoundKey) -> Option<Entry> {
+        if found.entry.is_packed() {
+            return self.unpack_found(found);
         }
-        Ok(self.write(entry))
+        Some(found.entry)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unpack_found(&mut self, found: FoundKey) -> Option<Entry> {
+        self.unpack(self.hash(found.entry.key()), found).ok()
     }
 
     /// An entry's container, which is not packed, for writing.

@@ -35,7 +35,8 @@ pub struct CommandStats {
 impl CommandStats {
     /// Adds calls that took so many nanoseconds together to the histogram. `bytes` is the memory of
     /// all commands' histograms, to which a new histogram adds its own.
-    #[inline]
+    // It runs after each command, and is not inlined by itself.
+    #[inline(always)]
     pub fn record_latency(&mut self, nanos: u64, calls: u64, bytes: &mut usize) {
         let make = || {
             let histogram = Histogram::default();
