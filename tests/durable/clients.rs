@@ -248,9 +248,10 @@ impl World {
                 self.answered_ms = self.now_ms;
             }
             (ExpectedReply::Members(set), reply) => {
-                // What a replica shows is not promised to survive.
-                let leads = self.leaders().contains(&number);
-                if let Some(members) = members_of(&reply).filter(|_| leads) {
+                // By `sync-replica-reads safe` replicas show only what survives, too.
+                let is_of_group = !self.places[number].its.group.state.is_empty();
+                let survives = is_of_group || self.leaders().contains(&number);
+                if let Some(members) = members_of(&reply).filter(|_| survives) {
                     let members: Vec<Value> = members.into_iter().collect();
                     self.checks.read(set, &members);
                 }

@@ -16,7 +16,7 @@
 //!
 //! 1. A member of a set whose SADD was answered is in the set at the end, whichever server leads:
 //!    also if the write was part of a transaction or of a script, or one of several in a pipeline.
-//! 2. So is each member that a read has shown.
+//! 2. So is each member that a read has shown, at a leader or at a replica.
 //! 3. The two sets of a transaction have the same members.
 //! 4. When the world is whole again, each group has a leader in bounded time, writes are answered,
 //!    and all of its servers have the same data.

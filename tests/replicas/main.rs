@@ -186,6 +186,11 @@ fn a_pipeline_is_answered_in_parts() {
 }
 
 #[test]
+fn a_replica_shows_only_what_is_safe() {
+    synchronous::a_replica_shows_only_what_is_safe();
+}
+
+#[test]
 fn a_buffer_waits_for_what_another_client_wrote() {
     synchronous::a_buffer_waits_for_what_another_client_wrote();
 }

@@ -294,6 +294,108 @@ pub fn a_buffer_waits_for_what_another_client_wrote() {
     held("0");
 }
 
+/// With `sync-replica-reads safe` a replica shows what its primary has called safe, and answers all
+/// else at once.
+pub fn a_replica_shows_only_what_is_safe() {
+    let pair = Pair::start(Kind::Russet, &["--sync-timeout", "60000"]);
+    let upstream = pair.primary.port().to_string();
+    let reader = Daemon::start(&[
+        "--replicaof",
+        "127.0.0.1",
+        &upstream,
+        "--min-sync-replicas",
+        "1",
+        "--sync-timeout",
+        "60000",
+        "--sync-replica-reads",
+        "safe",
+    ]);
+    wait_until("two replicas", || {
+        pair.primary.info("sync_good_replicas").as_deref() == Some("2")
+    });
+    let mut c = pair.primary.connect();
+    assert_eq!(c.ask("CONFIG SET min-sync-replicas 2"), "+OK\r\n");
+    for line in ["SET a old", "SET b other", "XADD s 1-0 f v"] {
+        assert!(!c.ask(line).starts_with('-'), "{line}");
+    }
+    assert_eq!(reader.connect().ask("GET a"), "$3\r\nold\r\n");
+    let mut blocked = reader.connect();
+    blocked.send(b"XREAD BLOCK 0 STREAMS s $\r\n");
+    wait_until("a blocked client", || {
+        reader.info("blocked_clients").as_deref() == Some("1")
+    });
+
+    pair.link.halt();
+    let _writers = [pair.sends("SET a new"), pair.sends("XADD s 2-0 f v")];
+    // The reader has the writes: it holds replies that show them.
+    let reads = [
+        "GET a",
+        "DBSIZE",
+        "EXISTS b a",
+        "EVAL return(redis.call('get',KEYS[1])) 1 a",
+    ];
+    let mut readers: Vec<Connection> = Vec::new();
+    wait_until("the writes to arrive", || {
+        let mut c = reader.connect();
+        c.send(b"GET a\r\n");
+        let waits = c.is_silent_for(QUIET);
+        readers.push(c);
+        waits
+    });
+    readers.truncate(0);
+    for read in reads {
+        let mut c = reader.connect();
+        let words: Vec<&str> = read.split(' ').collect();
+        c.send(&crate::support::resp::command(&words));
+        readers.push(c);
+    }
+    assert_eq!(reader.connect().ask("GET b"), "$5\r\nother\r\n");
+    assert_eq!(reader.connect().ask("PING"), "+PONG\r\n");
+    for c in readers.iter_mut().chain([&mut blocked]) {
+        assert!(c.is_silent_for(QUIET));
+    }
+
+    pair.link.advance();
+    let shown = ["$3\r\nnew\r\n", ":3\r\n", ":2\r\n", "$3\r\nnew\r\n"];
+    for ((c, read), shown) in readers.iter_mut().zip(reads).zip(shown) {
+        assert_eq!(String::from_utf8_lossy(&c.reply()), shown, "{read}");
+    }
+    assert!(blocked.reply().starts_with(b"*1\r\n"));
+
+    // A replica that is new gets its word without a write.
+    let late = Daemon::start(&[
+        "--replicaof",
+        "127.0.0.1",
+        &upstream,
+        "--min-sync-replicas",
+        "1",
+        "--sync-replica-reads",
+        "safe",
+    ]);
+    wait_until("the new replica's data", || {
+        late.connect().ask("GET a").ends_with("new\r\n")
+    });
+
+    // Of a primary that has gone, the last changes are not shown; by `any` they are.
+    pair.link.halt();
+    let _writer = pair.sends("SET b late");
+    wait_until("the write to arrive", || {
+        let mut c = reader.connect();
+        c.send(b"GET b\r\n");
+        c.is_silent_for(QUIET)
+    });
+    let mut c = reader.connect();
+    let mut waiting = reader.connect();
+    waiting.send(b"GET b\r\n");
+    assert!(waiting.is_silent_for(QUIET));
+    assert_eq!(c.ask("CONFIG SET sync-timeout 500"), "+OK\r\n");
+    let refusal = "-NOSYNCREPLICAS The last write to this data is not acknowledged yet.\r\n";
+    assert_eq!(String::from_utf8_lossy(&waiting.reply()), refusal);
+    assert_eq!(waiting.rest(), b"");
+    assert_eq!(c.ask("CONFIG SET sync-replica-reads any"), "+OK\r\n");
+    assert_eq!(c.ask("GET b"), "$4\r\nlate\r\n");
+}
+
 /// After `sync-timeout` the outcome of a write is in doubt, later writes and reads of that data are
 /// refused at once, other data is served; all of it is well again once the replica is back.
 pub fn what_is_late_is_in_doubt() {

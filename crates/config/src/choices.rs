@@ -99,6 +99,9 @@ choices! {
     /// `sync-reads`: whether reads wait for what they show.
     SyncReads { "safe" Safe, "linear" Linear, "any" Any }
 
+    /// `sync-replica-reads`: whether reads at a replica wait for what they show.
+    SyncReplicaReads { "any" Any, "safe" Safe }
+
     /// `repl-diskless-load`; the last choice is Redis's `flushdb` and Valkey's `flush-before-load`.
     DisklessLoad { "disabled" Disabled, "on-empty-db" OnEmptyDb, "swapdb" SwapDb,
         "flushdb" FlushDb, "flush-before-load" FlushBeforeLoad }

@@ -402,6 +402,8 @@ directives! {
         "sync-window", memory(0, LONG_MAX), [], Works;
     sync_reads: SyncReads = SyncReads::Safe =>
         "sync-reads", choice, [], Works;
+    sync_replica_reads: SyncReplicaReads = SyncReplicaReads::Any =>
+        "sync-replica-reads", choice, [], Works;
     sync_lease: u32 = 1000 =>
         "sync-lease", number(100, 3_600_000), [], Works;
     sync_quorum: bool = false =>
@@ -1082,7 +1084,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 60 + 48 + 41 + 3 + 8 + 10 + 19);
+        assert_eq!(shown, 203 + 60 + 49 + 41 + 3 + 8 + 10 + 19);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

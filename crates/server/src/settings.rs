@@ -208,6 +208,10 @@ const ROWS: &[Row] = &[
         on.server.update_sync_writes(on.keyspace);
         Ok(())
     }),
+    row(&["sync-replica-reads"], |on| {
+        on.server.update_sync_writes(on.keyspace);
+        Ok(())
+    }),
     row(&["changes-retain"], |on| {
         on.server.tend_changes(on.keyspace);
         Ok(())

@@ -47,8 +47,11 @@ enum Change {
 #[derive(Debug, Default)]
 pub struct UnconfirmedKeys {
     is_on: bool,
-    /// Lookups ask: at a primary. A replica only keeps the table, for the time when it is promoted.
+    /// Lookups ask: at a primary, and at a replica with `sync-replica-reads safe`. Another replica
+    /// only keeps the table, for the time when it is promoted.
     is_asked: bool,
+    /// The positions are those of a primary's stream.
+    is_following: bool,
     /// Each command that looks keys up is reported, also if all is safe.
     reports_reads: bool,
     /// The position up to which the stream is safe.
@@ -95,16 +98,33 @@ impl UnconfirmedKeys {
         };
     }
 
-    /// As [`UnconfirmedKeys::begin`], at a replica: no reader waits before
+    /// As [`UnconfirmedKeys::begin`], at a replica. `asks`: readers wait; else none waits before
     /// [`UnconfirmedKeys::lead`].
-    pub fn begin_following(&mut self, position: u64) {
+    pub fn begin_following(&mut self, position: u64, asks: bool) {
         self.begin(position);
-        self.is_asked = false;
+        (self.is_asked, self.is_following) = (asks, true);
+    }
+
+    /// Whether readers wait at this replica, which keeps the table already. `false`: it does not.
+    pub fn follow(&mut self, asks: bool) -> bool {
+        if self.is_following {
+            self.is_asked = asks;
+        }
+        self.is_following
+    }
+
+    /// The link to the primary was away: what is safe of the stream up to `position` is not known
+    /// before the primary's next note.
+    pub fn doubt_all(&mut self, position: u64) {
+        if self.is_on {
+            self.everything = self.everything.max(position);
+            self.newest = self.newest.max(position);
+        }
     }
 
     /// The replica is promoted: its readers wait for what its primary did not call safe.
     pub fn lead(&mut self) {
-        self.is_asked = true;
+        (self.is_asked, self.is_following) = (true, false);
     }
 
     /// The position up to which the stream is safe.
@@ -368,9 +388,30 @@ mod tests {
     }
 
     #[test]
+    fn a_replica_may_ask_what_its_primary_has_called_safe() {
+        let mut keys = UnconfirmedKeys::default();
+        assert!(!keys.follow(true));
+        keys.begin_following(100, true);
+        keys.set_safe(100);
+        changed(&mut keys, DB, 5, 120);
+        assert_eq!((met(&keys, DB, 5), met(&keys, DB, 6)), (120, 0));
+        // The setting changes, and the table stays.
+        assert!(keys.follow(false));
+        assert_eq!(met(&keys, DB, 5), 0);
+        assert!(keys.follow(true));
+        assert_eq!(met(&keys, DB, 5), 120);
+        // The link was away.
+        keys.set_safe(120);
+        keys.doubt_all(150);
+        assert_eq!((met(&keys, DB, 5), met(&keys, DB, 6)), (150, 150));
+        keys.set_safe(150);
+        assert_eq!(met(&keys, DB, 6), 0);
+    }
+
+    #[test]
     fn a_replica_keeps_the_table_and_asks_once_it_leads() {
         let mut keys = UnconfirmedKeys::default();
-        keys.begin_following(100);
+        keys.begin_following(100, false);
         changed(&mut keys, DB, 5, 120);
         assert_eq!(met(&keys, DB, 5), 0);
         keys.set_safe(110);

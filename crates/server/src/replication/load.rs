@@ -274,6 +274,7 @@ impl Server {
         self.persist.loading.record_loaded(figures);
         let selected = selected.unwrap_or_else(|| figures.stream_db());
         self.adopt_stream(keyspace, position, selected);
+        self.doubt_unconfirmed(keyspace, true);
         self.stream.cursors = load.rdb_mut().take_cursors();
         self.stream.lineage = load.rdb_mut().take_lineage();
         let lineage = self.stream.lineage.clone().unwrap_or_default();

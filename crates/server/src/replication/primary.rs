@@ -267,6 +267,8 @@ impl Server {
         self.acl.becomes_link(client, ClientFlags::REPLICA);
         self.replication
             .asks_each_turn(&mut self.persist, &mut self.stream, &self.now);
+        let end = self.stream.offset();
+        self.replication.sync_writes.owe_note(end);
         self.replication.alone_since_ms = None;
         self.replication.syncs.partial_ok += 1;
         tracing::info!(
@@ -322,6 +324,8 @@ impl Server {
         }
         self.replication
             .asks_each_turn(&mut self.persist, &mut self.stream, &self.now);
+        let end = self.stream.offset();
+        self.replication.sync_writes.owe_note(end);
         let replica = self.replication.replicas.get(id);
         if replica.is_some_and(|replica| is_packed_otherwise(&self.config, replica)) {
             close_changed(&mut self.turn, &mut self.clients, id);

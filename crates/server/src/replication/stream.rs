@@ -151,12 +151,19 @@ impl Engine {
         if let Err(failure) = Applier::Primary.apply(&mut world, row, args, hashes) {
             self.server.record_stream_failure(&failure, args);
         }
-        if self.keyspace.waiting.has_ready() && !self.server.scripting.is_running() {
-            self.serve_ready_keys();
-            self.server.turn.timing.begin();
+        // Readers who wait for what is safe are served once the change has a position.
+        if self.server.replication.sync_writes.shown.is_none() {
+            self.serve_ready();
         }
         if !self.server.messages.outbox.is_empty() {
             self.deliver_posts(None);
+            self.server.turn.timing.begin();
+        }
+    }
+
+    fn serve_ready(&mut self) {
+        if self.keyspace.waiting.has_ready() && !self.server.scripting.is_running() {
+            self.serve_ready_keys();
             self.server.turn.timing.begin();
         }
     }
@@ -214,6 +221,9 @@ impl Engine {
             ),
         }
         self.server.applied_unconfirmed(&mut self.keyspace);
+        if self.server.replication.sync_writes.shown.is_some() {
+            self.serve_ready();
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::parts::replication::sync_writes::{
 };
 use crate::state::Server;
 use crate::state::world::Engine;
-use russet_config::SyncReads;
+use russet_config::{SyncReads, SyncReplicaReads};
 use russet_keyspace::{ClientId, Keyspace};
 use russet_replication::quorum::{QuorumNote, Report};
 use russet_replication::{ReplOffset, Stream};
@@ -43,7 +43,7 @@ impl Server {
         if sync.is_on() {
             logged.min(sync.safe())
         } else {
-            logged
+            sync.shown.map_or(logged, |shown| logged.min(shown))
         }
     }
 
@@ -54,7 +54,11 @@ impl Server {
         if client.shows_data && sync.is_on() {
             return self.needs_of_read(client);
         }
-        let needs = if sync.is_on() {
+        let shows = || {
+            let is_other = client.flags.intersects(ClientFlags::BETWEEN_SERVERS);
+            sync.shown.is_some() && !is_other
+        };
+        let needs = if sync.is_on() || shows() {
             client.needs
         } else {
             client.wrote_to
@@ -121,10 +125,15 @@ impl Server {
     fn update_unconfirmed(&mut self, keyspace: &mut Keyspace, leads: bool) {
         let keys = &mut keyspace.unconfirmed;
         let (end, sync) = (self.stream.offset(), &mut self.replication.sync_writes);
+        let asks = self.config.sync_replica_reads == SyncReplicaReads::Safe;
+        sync.shown = None;
         if self.config.min_sync_replicas == 0 || self.config.sync_reads == SyncReads::Any {
             keys.end();
         } else if !leads {
-            keys.begin_following(end);
+            if !keys.follow(asks) {
+                keys.begin_following(end, asks);
+            }
+            sync.shown = asks.then(|| keys.safe());
         } else if keys.is_on() {
             keys.lead();
             sync.set_safe(keys.safe());
@@ -139,13 +148,29 @@ impl Server {
     pub(crate) fn applied_unconfirmed(&mut self, keyspace: &mut Keyspace) {
         if keyspace.unconfirmed.is_on() {
             keyspace.unconfirmed.commit(self.stream.offset());
+            // The stream's own lookups show nothing.
+            keyspace.unconfirmed.take_met();
+        }
+    }
+
+    /// The link to the primary is online again: what is safe of the data is not known. `is_copy`:
+    /// the data is another.
+    pub(crate) fn doubt_unconfirmed(&mut self, keyspace: &mut Keyspace, is_copy: bool) {
+        let (keys, end) = (&mut keyspace.unconfirmed, self.stream.offset());
+        let sync = &mut self.replication.sync_writes;
+        if is_copy && keys.is_on() {
+            keys.begin_following(end, sync.shown.is_some());
+            sync.shown = sync.shown.map(|_| 0);
+        } else {
+            keys.doubt_all(end);
         }
     }
 
     /// Commands are looked at before they run, for the watchdog or for reads without keys.
     pub(crate) fn update_hooks(&mut self) {
+        let sync = &self.replication.sync_writes;
         let reads =
-            self.replication.sync_writes.is_on() && self.config.sync_reads != SyncReads::Any;
+            sync.shown.is_some() || sync.is_on() && self.config.sync_reads != SyncReads::Any;
         self.gates.has_hooks = self.gates.is_watched || reads;
     }
 
@@ -182,7 +207,8 @@ impl Server {
                 self.clients.put_back(session);
                 continue;
             }
-            let has_written = session.client.wrote_to > self.replication.sync_writes.safe();
+            let sync = &self.replication.sync_writes;
+            let has_written = sync.is_on() && session.client.wrote_to > sync.safe();
             let error = match (is_deposed, has_written) {
                 (true, _) => DEPOSED.to_owned(),
                 (false, true) => in_doubt(self.replication.sync_writes.needed(), &self.config),
@@ -294,6 +320,11 @@ impl Server {
             && keyspace.unconfirmed.is_on()
         {
             keyspace.unconfirmed.set_safe(*safe);
+            let shown = &mut self.replication.sync_writes.shown;
+            if shown.is_some() {
+                *shown = Some(keyspace.unconfirmed.safe());
+                self.release_replies();
+            }
         }
         self.stream.note_group(note, begin, end);
         self.report_quorum(keyspace, Report::Note { note, begin, end });
@@ -404,6 +435,13 @@ impl Engine {
         {
             server.note_safe(safe);
         }
+        if may_append && let Some(safe) = server.replication.sync_writes.take_owed_note() {
+            if is_alone {
+                server.note_safe(safe);
+            } else {
+                server.append_group_note(keyspace, &QuorumNote::Safe(safe));
+            }
+        }
         if changed {
             server.log_sync_state();
             server.sync_state_changed();
@@ -414,7 +452,9 @@ impl Engine {
     pub(crate) fn end_overdue_replies(&mut self) {
         let server = &mut self.server;
         let timeout_ms = u64::from(server.config.sync_timeout);
-        if !server.replication.sync_writes.is_on() || timeout_ms == 0 || server.replies.is_empty() {
+        let sync = &server.replication.sync_writes;
+        let holds = sync.is_on() || sync.shown.is_some();
+        if !holds || timeout_ms == 0 || server.replies.is_empty() {
             return;
         }
         if let Some(before_ms) = server.now.mono_ms.checked_sub(timeout_ms) {

@@ -213,6 +213,14 @@ fn write_sync_writes(from: &Source<'_>, to: &mut InfoWriter) {
             // Of a replica, as its primary has noted it.
             to.field("sync_safe_offset", keys.safe());
         }
+        if sync.shown.is_some() {
+            to.fields(&[
+                ("sync_unsafe_keys", &keys.len()),
+                ("sync_held_clients", &server.replies.len()),
+                ("sync_held_bytes", &server.replies.bytes()),
+                ("sync_timeouts", &sync.counts.timeouts),
+            ]);
+        }
         return;
     }
     to.fields(&[

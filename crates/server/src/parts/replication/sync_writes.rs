@@ -121,6 +121,11 @@ pub struct SyncWrites {
     pub counts: SyncWriteCounts,
     /// Reads under a lease.
     pub linear: LinearReads,
+    /// At a replica with `sync-replica-reads safe`: the position up to which reads show the stream,
+    /// as the primary has noted it.
+    pub shown: Option<ReplOffset>,
+    /// A replica has joined when the stream ended here, and has had no note of what is safe.
+    owed: Option<ReplOffset>,
 }
 
 impl SyncWrites {
@@ -211,6 +216,21 @@ impl SyncWrites {
         is_due.then(|| {
             self.noted = (safe, now_ms);
             safe
+        })
+    }
+
+    /// A replica has joined, with the stream at `end`: it is due a note once that is safe.
+    pub fn owe_note(&mut self, end: ReplOffset) {
+        self.owed = self.is_on().then_some(end);
+    }
+
+    /// The safe position that is due to be noted for a replica that has joined, if any.
+    #[inline]
+    pub fn take_owed_note(&mut self) -> Option<ReplOffset> {
+        let end = self.owed?;
+        (self.safe >= end).then(|| {
+            self.owed = None;
+            self.safe
         })
     }
 

@@ -189,6 +189,7 @@ impl Server {
             let ip = address.ip().to_canonical().to_string();
             driver.learn_address(ip, &self.config);
         }
+        self.doubt_unconfirmed(keyspace, false);
         self.report_quorum(keyspace, Report::UpstreamOnline);
     }
 
