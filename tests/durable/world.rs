@@ -90,9 +90,8 @@ fn start(launch: Launch, form: Form, seed: u64, is_on: bool) -> Result<ServerNod
         Form::Three | Form::Cluster => 1,
     };
     if is_on {
-        options += &format!(
-            " --sync-quorum yes --min-sync-replicas {needed} --sync-replica-reads safe"
-        );
+        options +=
+            &format!(" --sync-quorum yes --min-sync-replicas {needed} --sync-replica-reads safe");
     }
     match form {
         Form::Cluster => {

@@ -25,13 +25,14 @@ fn place_of(name: &[u8]) -> Option<usize> {
     names.position(|(its, _)| name.eq_ignore_ascii_case(its.as_bytes()))
 }
 
-/// `PREFIXSTATS [COUNT n] [BY bytes|keys|reads|writes|misses|expired]`: figures of the selected
-/// database's keys by prefix, the greatest first.
+/// `PREFIXSTATS [COUNT n] [BY bytes|keys|reads|writes|misses|expired|packed|saved]`: figures of the
+/// selected database's keys by prefix, the greatest first.
 ///
 /// Reply: an array of maps: `prefix` (with the delimiter; `(none)`: keys without a prefix;
 /// `(other)`: prefixes beyond the table's capacity), `keys`, `bytes` (as MEMORY USAGE counts them),
-/// `reads`, `writes`, `misses`, `expired` (since counting began). COUNT 0 means all lines; the
-/// default is 10. O(n log n), n = prefixes in the table.
+/// `reads`, `writes`, `misses`, `expired` (since counting began), `packed` (keys whose value is
+/// packed now) and `saved` (bytes that this saves). COUNT 0 means all lines; the default is 10.
+/// O(n log n), n = prefixes in the table.
 fn prefixstats(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (mut count, mut order) = (LINES, place_of(b"bytes").expect("one of the names"));

@@ -15,7 +15,7 @@ use super::blessings::Blessings;
 use super::check::check_value;
 use super::container::{DetachedValue, bytes_of, take_container};
 use super::entry::{Entry, is_past};
-use super::footprint::{Footprint, Footprints};
+use super::footprint::{Footprint, Footprints, share_of};
 use super::prefixes::{KeyUse, Prefixes};
 use super::sizes::Size;
 use super::table::{FoundKey, Table};
@@ -595,7 +595,7 @@ impl Database {
             return false;
         };
         let end = self.table.walk_from(from, |entry| {
-            prefixes.add(entry.key(), bytes_of(entry));
+            prefixes.add(entry.key(), share_of(entry, bytes_of(entry)));
         });
         prefixes.walked_to(end);
         true
@@ -716,7 +716,7 @@ impl Database {
         if let Some(prefixes) = self.prefixes() {
             prefixes.check(self.entries().map(|entry| {
                 let place = self.table.place_of(self.table.hash(entry.key()));
-                (entry.key(), place, bytes_of(entry))
+                (entry.key(), place, share_of(entry, bytes_of(entry)))
             }));
         }
     }

@@ -361,6 +361,14 @@ impl Entry {
         }
     }
 
+    /// Bytes that a packed value's form saves; `None`: the value is not packed.
+    pub(crate) fn packed_saving(self) -> Option<usize> {
+        self.is_packed().then(|| {
+            let packed = self.packed_text(self.value_at());
+            packed.len().saturating_sub(packed.block().len())
+        })
+    }
+
     /// The number of a packed value's dictionary; 0 of other values.
     pub(crate) fn dictionary(self) -> u8 {
         if self.is_packed() {

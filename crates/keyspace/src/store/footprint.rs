@@ -11,7 +11,7 @@
 use super::super::slots::slot::{SLOTS, slot_of};
 use super::container::bytes_of;
 use super::entry::Entry;
-use super::prefixes::Prefixes;
+use super::prefixes::{EntryShare, Prefixes};
 use super::sizes::{KeySizes, Size};
 
 /// The counts of a database; at least one of them is on.
@@ -30,8 +30,18 @@ pub struct Footprints {
 pub struct Footprint {
     /// The entry's type and bytes.
     size: Size,
-    /// Whether the entry is counted under its prefix.
-    in_prefixes: bool,
+    /// The entry's share of the figures of its prefix, if it is counted there.
+    share: Option<EntryShare>,
+}
+
+/// An entry's share of the figures of its prefix.
+pub fn share_of(entry: Entry, bytes: usize) -> EntryShare {
+    let saved = entry.packed_saving();
+    EntryShare {
+        bytes,
+        is_packed: saved.is_some(),
+        saved: saved.unwrap_or(0),
+    }
 }
 
 impl Footprints {
@@ -41,7 +51,9 @@ impl Footprints {
             |prefixes: &Prefixes| prefixes.walks_at().is_none() || prefixes.covers(place());
         Footprint {
             size: Size::new(entry.kind(), bytes),
-            in_prefixes: self.prefixes.as_ref().is_some_and(covers),
+            share: (self.prefixes.as_ref())
+                .is_some_and(covers)
+                .then(|| share_of(entry, bytes)),
         }
     }
 
@@ -56,7 +68,7 @@ impl Footprints {
         if let Some(prefixes) = &mut self.prefixes
             && prefixes.covers(place)
         {
-            prefixes.add(entry.key(), bytes);
+            prefixes.add(entry.key(), share_of(entry, bytes));
         }
         if let Some(by_bytes) = &mut self.by_bytes {
             by_bytes.add(Size::new(entry.kind(), bytes));
@@ -72,7 +84,7 @@ impl Footprints {
         if let Some(prefixes) = &mut self.prefixes
             && prefixes.covers(place)
         {
-            prefixes.remove(entry.key(), bytes);
+            prefixes.remove(entry.key(), share_of(entry, bytes));
         }
         if let Some(by_bytes) = &mut self.by_bytes {
             by_bytes.remove(Size::new(entry.kind(), bytes));
@@ -84,10 +96,10 @@ impl Footprints {
 
     /// The value or the expiry of an entry changed; `bytes` are those of the entry now.
     pub fn change(&mut self, before: Footprint, entry: Entry, bytes: usize) {
-        if before.in_prefixes
+        if let Some(share) = before.share
             && let Some(prefixes) = &mut self.prefixes
         {
-            prefixes.resize(entry.key(), before.size.elements(), bytes);
+            prefixes.change(entry.key(), share, share_of(entry, bytes));
         }
         if let Some(by_bytes) = &mut self.by_bytes {
             by_bytes.change(before.size, Size::new(entry.kind(), bytes));

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::server::some_commands::{next, some_command};
 use crate::testbed::{AllCommands as _, Testbed};
+use russet_config::Allowed;
 use russet_keyspace::DbIndex;
 
 /// The lines of a database: name, then keys, bytes, reads, writes, misses, expired.
@@ -54,6 +55,43 @@ fn off_it_is_refused_and_forms_are_checked() {
     ] {
         assert_eq!(t.run(line), "-ERR syntax error\r\n", "{line}");
     }
+}
+
+#[test]
+fn packed_values_are_counted_with_what_they_save() {
+    let mut t = on();
+    t.engine.server.config.enable_debug_command = Allowed::Yes;
+    let of = |t: &mut Testbed| {
+        let reply = t.run("PREFIXSTATS");
+        let words: Vec<&str> = reply.lines().collect();
+        let figure = |name: &str| {
+            let at = words
+                .iter()
+                .position(|word| *word == name)
+                .expect("the name");
+            words[at + 1][1..].parse::<u64>().expect("a number")
+        };
+        (figure("packed"), figure("saved"), figure("bytes"))
+    };
+    let text = "a.text.that.repeats.".repeat(40);
+    t.run(&format!("SET a:1 {text}"));
+    t.run(&format!("SET a:2 {text}"));
+    t.run("HSET a:3 f v");
+    let (packed, saved, plain) = of(&mut t);
+    assert_eq!((packed, saved), (0, 0));
+    assert_eq!(t.run("DEBUG PACK a:1"), ":1\r\n");
+    assert_eq!(t.run("DEBUG PACK a:2"), ":1\r\n");
+    let (packed, saved, bytes) = of(&mut t);
+    assert_eq!(packed, 2);
+    assert!(saved > 1200 && bytes < plain - 1000, "{saved} {bytes}");
+    t.engine.keyspace.check_invariants();
+    t.run("APPEND a:1 more");
+    let (packed, half, _) = of(&mut t);
+    assert_eq!((packed, half), (1, saved / 2));
+    t.run("DEL a:2");
+    assert_eq!(of(&mut t).0, 0);
+    t.engine.keyspace.check_invariants();
+    assert!(t.run("PREFIXSTATS BY saved").contains("packed"));
 }
 
 #[test]

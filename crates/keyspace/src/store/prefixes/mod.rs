@@ -8,8 +8,8 @@
 //! same points as those of the server.
 //!
 //! Invariants
-//!   1. `keys` and `bytes` of a line are those of the counted entries under its prefix: all
-//!      entries, except while a walk is under way ([`Prefixes::covers`]).
+//!   1. `keys`, `bytes`, `packed` and `saved` of a line are those of the counted entries under its
+//!      prefix: all entries, except while a walk is under way ([`Prefixes::covers`]).
 //!   2. A prefix with an entry in `(other)` has no line of its own: a line is reassigned to
 //!      another prefix only while `(other)` has no entries.
 //!
@@ -83,11 +83,36 @@ pub struct PrefixFigures {
     pub misses: u64,
     /// Keys that have expired.
     pub(crate) expired: u64,
+    /// Keys whose value is packed now.
+    pub packed: u64,
+    /// Bytes that this saves.
+    pub saved: u64,
+}
+
+/// What an entry adds to the figures of its prefix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EntryShare {
+    /// As MEMORY USAGE counts them.
+    pub bytes: usize,
+    /// The value is packed.
+    pub is_packed: bool,
+    /// Bytes that this saves.
+    pub saved: usize,
+}
+
+impl EntryShare {
+    /// The share of an entry that is not packed.
+    pub fn plain(bytes: usize) -> EntryShare {
+        EntryShare {
+            bytes,
+            ..EntryShare::default()
+        }
+    }
 }
 
 impl PrefixFigures {
     /// Each figure with its name, in output order.
-    pub fn named(&self) -> [(&'static str, u64); 6] {
+    pub fn named(&self) -> [(&'static str, u64); 8] {
         [
             ("keys", self.keys),
             ("bytes", self.bytes),
@@ -95,7 +120,32 @@ impl PrefixFigures {
             ("writes", self.writes),
             ("misses", self.misses),
             ("expired", self.expired),
+            ("packed", self.packed),
+            ("saved", self.saved),
         ]
+    }
+
+    fn add(&mut self, share: EntryShare) {
+        self.bytes += share.bytes as u64;
+        self.packed += u64::from(share.is_packed);
+        self.saved += share.saved as u64;
+    }
+
+    fn subtract(&mut self, share: EntryShare) {
+        self.bytes -= share.bytes as u64;
+        self.packed -= u64::from(share.is_packed);
+        self.saved -= share.saved as u64;
+    }
+
+    /// The counts of uses alone.
+    fn uses(&self) -> PrefixFigures {
+        PrefixFigures {
+            reads: self.reads,
+            writes: self.writes,
+            misses: self.misses,
+            expired: self.expired,
+            ..PrefixFigures::default()
+        }
     }
 
     fn is_idle(&self) -> bool {

@@ -10,7 +10,7 @@
 
 use hashbrown::HashTable;
 
-use super::{KeyUse, NAME_MAX, PrefixFigures, PrefixName, PrefixRule, end_of};
+use super::{EntryShare, KeyUse, NAME_MAX, PrefixFigures, PrefixName, PrefixRule, end_of};
 use crate::store::table::WALK_END;
 use russet_base::{hashing::hash, memory::alloc};
 
@@ -79,7 +79,7 @@ impl Prefixes {
     /// All entries of the database are gone: counts of uses are kept.
     pub fn emptied(&mut self) {
         for line in &mut self.lines {
-            (line.figures.keys, line.figures.bytes) = (0, 0);
+            line.figures = line.figures.uses();
         }
         self.vacant = self.lines.len() - FIXED;
         self.frontier = ALL;
@@ -88,11 +88,7 @@ impl Prefixes {
     /// Adds the use counts of another table of the same rule. O(lines).
     pub(crate) fn adopt_uses(&mut self, other: &Prefixes) {
         for (number, line) in other.lines.iter().enumerate() {
-            let uses = PrefixFigures {
-                keys: 0,
-                bytes: 0,
-                ..line.figures
-            };
+            let uses = line.figures.uses();
             if uses == PrefixFigures::default() {
                 continue;
             }
@@ -199,7 +195,7 @@ impl Prefixes {
     }
 
     /// An entry was inserted.
-    pub fn add(&mut self, key: &[u8], bytes: usize) {
+    pub fn add(&mut self, key: &[u8], share: EntryShare) {
         let line = match self.find(key) {
             Ok(line) => line,
             Err(end) => self.make(&key[..end]),
@@ -207,25 +203,26 @@ impl Prefixes {
         let figures = &mut self.lines[line].figures;
         self.vacant -= usize::from(line >= FIXED && figures.keys == 0);
         figures.keys += 1;
-        figures.bytes += bytes as u64;
+        figures.add(share);
     }
 
     /// A counted entry is removed.
-    pub fn remove(&mut self, key: &[u8], bytes: usize) {
+    pub fn remove(&mut self, key: &[u8], share: EntryShare) {
         let line = self.find(key).unwrap_or(OTHER);
         let figures = &mut self.lines[line].figures;
         figures.keys -= 1;
-        figures.bytes -= bytes as u64;
+        figures.subtract(share);
         self.vacant += usize::from(line >= FIXED && figures.keys == 0);
     }
 
-    /// A counted entry changes its size.
+    /// A counted entry changes its size, or is packed or unpacked.
     #[inline]
-    pub fn resize(&mut self, key: &[u8], before: usize, after: usize) {
+    pub fn change(&mut self, key: &[u8], before: EntryShare, after: EntryShare) {
         if before != after {
             let line = self.find(key).unwrap_or(OTHER);
-            let bytes = &mut self.lines[line].figures.bytes;
-            *bytes = *bytes + after as u64 - before as u64;
+            let figures = &mut self.lines[line].figures;
+            figures.add(after);
+            figures.subtract(before);
         }
     }
 
@@ -276,9 +273,9 @@ impl Prefixes {
             + names.sum::<usize>()
     }
 
-    /// Panics unless the figures match the entries, passed as key, place in the table and bytes.
+    /// Panics unless the figures match the entries, passed as key, place in the table and share.
     /// O(n).
-    pub fn check<'a>(&self, entries: impl Iterator<Item = (&'a [u8], u64, usize)>) {
+    pub fn check<'a>(&self, entries: impl Iterator<Item = (&'a [u8], u64, EntryShare)>) {
         let mut walked = Prefixes {
             rule: self.rule,
             lines: self.lines.clone(),
@@ -290,18 +287,25 @@ impl Prefixes {
         for line in &mut walked.lines {
             line.figures = PrefixFigures::default();
         }
-        for (key, place, bytes) in entries {
+        for (key, place, share) in entries {
             if self.covers(place) {
                 let line = walked.find(key).unwrap_or(OTHER);
                 let figures = &mut walked.lines[line].figures;
-                (figures.keys, figures.bytes) = (figures.keys + 1, figures.bytes + bytes as u64);
+                figures.keys += 1;
+                figures.add(share);
             }
         }
         let mut vacant = 0;
         for (number, (own, walked)) in self.lines.iter().zip(&walked.lines).enumerate() {
             let (own, name) = (own.figures, String::from_utf8_lossy(&own.name));
-            let (keys, bytes) = (walked.figures.keys, walked.figures.bytes);
-            assert_eq!((own.keys, own.bytes), (keys, bytes), "prefix {name:?}");
+            let expected = PrefixFigures {
+                keys: walked.figures.keys,
+                bytes: walked.figures.bytes,
+                packed: walked.figures.packed,
+                saved: walked.figures.saved,
+                ..own
+            };
+            assert_eq!(own, expected, "prefix {name:?}");
             vacant += usize::from(number >= FIXED && own.keys == 0);
         }
         assert_eq!(vacant, self.vacant);

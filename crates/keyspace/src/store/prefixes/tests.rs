@@ -32,9 +32,9 @@ fn a_prefix_ends_with_the_delimiter_that_the_depth_asks_for() {
 #[test]
 fn a_prefix_with_fewer_delimiters_is_not_taken_for_one_with_all() {
     let mut p = Prefixes::new(PrefixRule { depth: 2, ..RULE }, true);
-    p.add(b"a:x", 1);
-    p.add(b"a:b:c", 1);
-    p.add(b"a:y", 1);
+    p.add(b"a:x", EntryShare::plain(1));
+    p.add(b"a:b:c", EntryShare::plain(1));
+    p.add(b"a:y", EntryShare::plain(1));
     assert_eq!(keys_of(&p, b"a:"), Some(2));
     assert_eq!(keys_of(&p, b"a:b:"), Some(1));
 }
@@ -43,15 +43,15 @@ fn a_prefix_with_fewer_delimiters_is_not_taken_for_one_with_all() {
 fn what_has_no_room_stays_with_the_rest_until_all_of_that_is_gone() {
     let mut p = Prefixes::new(RULE, true);
     for key in [&b"a:1"[..], b"b:1", b"c:1", b"d:1"] {
-        p.add(key, 10);
+        p.add(key, EntryShare::plain(10));
     }
-    p.remove(b"a:1", 10);
+    p.remove(b"a:1", EntryShare::plain(10));
     // `d:` has a key in `(other)`, so it cannot take over `a:`'s line.
-    p.add(b"d:2", 10);
+    p.add(b"d:2", EntryShare::plain(10));
     assert_eq!(keys_of(&p, b"d:"), None);
-    p.remove(b"d:1", 10);
-    p.remove(b"d:2", 10);
-    p.add(b"d:3", 10);
+    p.remove(b"d:1", EntryShare::plain(10));
+    p.remove(b"d:2", EntryShare::plain(10));
+    p.add(b"d:3", EntryShare::plain(10));
     assert_eq!(keys_of(&p, b"d:"), Some(1));
     assert_eq!(keys_of(&p, b"a:"), None);
 }
@@ -60,7 +60,7 @@ fn what_has_no_room_stays_with_the_rest_until_all_of_that_is_gone() {
 fn names_are_bounded_and_misses_make_no_lines() {
     let mut p = Prefixes::new(RULE, true);
     let long = [&[b'x'; NAME_MAX][..], b":1"].concat();
-    p.add(&long, 7);
+    p.add(&long, EntryShare::plain(7));
     p.count(b"nothing:1", KeyUse::Miss);
     let lines: Vec<_> = p.lines().collect();
     let [(PrefixName::Other, figures)] = lines[..] else {
@@ -85,21 +85,21 @@ proptest! {
             }.into_bytes();
             match (op, model.get(&key).copied()) {
                 (0..3, None) => {
-                    p.add(&key, bytes);
+                    p.add(&key, EntryShare::plain(bytes));
                     model.insert(key, bytes);
                 }
                 (0..3, Some(before)) => {
-                    p.resize(&key, before, bytes);
+                    p.change(&key, EntryShare::plain(before), EntryShare::plain(bytes));
                     model.insert(key, bytes);
                 }
                 (3, Some(before)) => {
-                    p.remove(&key, before);
+                    p.remove(&key, EntryShare::plain(before));
                     model.remove(&key);
                 }
                 (4, _) => p.count(&key, KeyUse::Write),
                 _ => p.count(&key, KeyUse::Miss),
             }
-            p.check(model.iter().map(|(key, bytes)| (&key[..], 0, *bytes)));
+            p.check(model.iter().map(|(key, bytes)| (&key[..], 0, EntryShare::plain(*bytes))));
         }
         p.emptied();
         p.check(std::iter::empty());
