@@ -2,8 +2,9 @@
 
 A primary (CPU 0) with replicas of its own kind; the replicas and the load share CPU 1. russet runs
 with `min-sync-replicas 1`; the others, which have no such mode, get `WAIT 1 0` at the end of each
-batch, which is the nearest that a client can do there. Each row runs twice at russet: in the mode
-("russet") and without it, with the same replicas ("async").
+batch, which is the nearest that a client can do there. Each row runs three times at russet: in the
+mode ("russet"), in it as a group whose failovers lose nothing ("quorum": `sync-quorum yes`), and
+without it, with the same replicas ("async").
 
     SET x64, 50 clients      batches of 64: commands a second, the primary's CPU a command
     SET, 50 clients          one command at a time
@@ -160,30 +161,34 @@ MEASUREMENTS = [
 ]
 
 
-def run(name, program, at, replicas, measure, is_sync):
+def run(name, program, at, replicas, measure, mode):
+    """`mode`: "async", "sync" or "quorum"; of the others "sync" is WAIT."""
     is_russet = name.startswith("russet")
-    with Group(name, program, at, replicas, settings=()) as group:
+    of_group = ("--sync-quorum", "yes", "--min-sync-replicas", "1", "--sync-replicas", str(replicas))
+    with Group(name, program, at, replicas, settings=of_group if mode == "quorum" else ()) as group:
         group.follow()
-        if is_sync and is_russet:
+        if mode == "sync" and is_russet:
             group.primary.ask("CONFIG", "SET", "min-sync-replicas", "1")
+        if mode != "async" and is_russet:
             wait("sync replicas", lambda: group.primary.info("replication", "sync_state") == "ok")
-        return measure(group, is_sync and not is_russet)
+        return measure(group, mode == "sync" and not is_russet)
 
 
 def durable(servers):
     os.sched_setaffinity(0, {1})
     ours = servers[0]
-    columns = [(ours[0], ours[1], True), ("async", ours[1], False), *((name, program, True) for name, program in servers[1:])]
+    columns = [(ours[0], ours[1], "sync"), ("quorum", ours[1], "quorum"), ("async", ours[1], "async"),
+               *((name, program, "sync") for name, program in servers[1:])]
     print(f"{'figure':34}" + "".join(f"{name:>14}" for name, _, _ in columns) + f"{'ratio':>12}{'to async':>12}")
     for label, figures, replicas, measure in MEASUREMENTS:
         if not wanted(label):
             continue
         values = {figure: {name: [] for name, _, _ in columns} for figure in figures}
         for _ in range(ROUNDS):
-            for at, (name, program, is_sync) in enumerate(columns):
-                kind = "russet" if name in ("async", ours[0]) else name
+            for at, (name, program, mode) in enumerate(columns):
+                kind = "russet" if name in ("async", "quorum", ours[0]) else name
                 try:
-                    measured = run(kind, program, at, replicas, measure, is_sync)
+                    measured = run(kind, program, at, replicas, measure, mode)
                 except (Failed, OSError, RuntimeError) as why:
                     print(f"{label}, {name}: not reached: {why}", flush=True)
                     continue
