@@ -71,10 +71,7 @@ impl Quorum {
     fn leave(&mut self, end: GroupEnd) {
         self.role = Role::Following;
         self.links.close_all(&mut self.out);
-        let digits: String = (0..3)
-            .map(|_| format!("{:016x}", self.random.next_u64()))
-            .collect();
-        let node = NodeId::parse(&digits.as_bytes()[..40]).expect("hexadecimal digits");
+        let node = NodeId::of_seed(self.random.next_u64());
         let former = &self.acceptor.state;
         let mut left = former.left.clone();
         left.extend(former.group.map(|group| (group, end)));
@@ -90,7 +87,7 @@ impl Quorum {
         self.joined = None;
         self.leader = None;
         self.is_sealed = false;
-        self.may_form = true;
+        (self.may_form, self.unled_ms) = (true, None);
         self.retry_ms = None;
         self.failures = 0;
         if self.standing != GroupStanding::Deposed {
