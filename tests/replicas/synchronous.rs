@@ -275,9 +275,15 @@ pub fn a_buffer_waits_for_what_another_client_wrote() {
             pair.primary.info("sync_held_clients").as_deref() == Some(count)
         });
     };
+    let mut asks = pair.primary.connect();
+    assert_eq!(
+        asks.ask("CONFIG SET latency-monitor-threshold 1"),
+        "+OK\r\n"
+    );
     pair.link.halt();
     let mut other = pair.sends("SET a other");
     held("1");
+    assert!(asks.ask("CLIENT LIST").contains(" sync-held=5\n"));
     let mut c = pair.sends("SET d 1;GET b;GET a;SET c 1");
     held("2");
     let gone = pair.sends("SET e 1;GET a");
@@ -292,6 +298,9 @@ pub fn a_buffer_waits_for_what_another_client_wrote() {
     );
     assert_eq!(replies(&mut other, "SET"), "+OK\r\n");
     held("0");
+    let waits = asks.ask("LATENCY HISTORY sync-ack");
+    assert!(waits.starts_with("*1\r\n*2\r\n"), "{waits}");
+    assert!(asks.ask("LATENCY DOCTOR").contains("min-sync-replicas"));
 }
 
 /// With `sync-replica-reads safe` a replica shows what its primary has called safe, and answers all

@@ -99,6 +99,12 @@ impl WaitingReplies {
         judged.map_or(0, |judged| judged.bytes() - judged.free)
     }
 
+    /// Since when a client's first bytes have waited, monotonic milliseconds; `None`: none wait.
+    pub fn waits_since(&self, id: ClientId) -> Option<u64> {
+        let first = self.by_client.get(&id)?.segments.front()?;
+        Some(first.since_ms)
+    }
+
     /// How many of a client's `pending` bytes may leave, while the stream is safe up to `safe`;
     /// `needs`: what the bytes need that were appended since the last call.
     pub fn sendable(

@@ -3,7 +3,8 @@
 //!     id=3 addr=127.0.0.1:50000 laddr=... fd=8 name= age=1 idle=0 flags=N db=0 ... cmd=get ...
 //!
 //! Fields have Redis's order and names. Valkey's `capa` is shown only for clients that declared it,
-//! russet's `held` and `held-ms` only for clients with budgets.
+//! russet's `held` and `held-ms` only for clients with budgets, `sync-held` only while replies wait
+//! for replicas.
 //! Cost: O(references of its pending replies); sizes of input are figures (`ClientBuffers`).
 
 use std::io::Write;
@@ -121,6 +122,12 @@ pub fn client_line(
         let budget = held.map_or("no", |held| held.budget.name());
         let held_ms = held.map_or(0, |held| server.now.mono_ms.saturating_sub(held.since_ms));
         let _ = write!(line, " held={budget} held-ms={held_ms}");
+    }
+    // Bytes of replies that wait for replicas (`min-sync-replicas`).
+    let sync = &server.replication.sync_writes;
+    if sync.is_on() || sync.shown.is_some() {
+        let bytes = server.replies.bytes_of(client.id);
+        let _ = write!(line, " sync-held={bytes}");
     }
     line
 }

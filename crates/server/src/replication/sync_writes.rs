@@ -188,9 +188,24 @@ impl Server {
         let limit = self.reply_limit();
         let end = self.stream.offset();
         while let Some(id) = self.replies.release(limit, end) {
+            if self.diagnostics.latency.threshold_ms > 0 {
+                self.record_sync_wait(id);
+            }
             if let Some(session) = self.clients.take(id) {
                 self.put_back(session);
             }
+        }
+    }
+
+    /// LATENCY's event `sync-ack`: how long a reply has waited for replicas.
+    #[cold]
+    fn record_sync_wait(&mut self, id: ClientId) {
+        let sync = &self.replication.sync_writes;
+        if (sync.is_on() || sync.shown.is_some())
+            && let Some(since_ms) = self.replies.waits_since(id)
+        {
+            let millis = self.now.mono_ms.saturating_sub(since_ms);
+            self.diagnostics.latency.add_if_slow("sync-ack", millis);
         }
     }
 

@@ -184,6 +184,11 @@ const ADVICE: &[(&str, &str)] = &[
          machine is short of processor time.",
     ),
     (
+        "sync-ack",
+        "Replies waited for replicas (min-sync-replicas): the network or a replica is slow. \
+         'INFO replication' shows the members and their lag.",
+    ),
+    (
         "expire-cycle",
         "Many keys, or very large ones, expire together: spread their times, or split them.",
     ),
