@@ -89,7 +89,7 @@ pub struct PrefixFigures {
     pub saved: u64,
 }
 
-/// What an entry adds to the figures of its prefix.
+/// The share of an entry in the figures of its prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EntryShare {
     /// As MEMORY USAGE counts them.

@@ -1,7 +1,8 @@
 //! INFO prefixstats: keys, memory and accesses by key prefix. russet's own.
 //!
 //!     prefix_stats:1
-//!     db0_prefix_1:keys=2,bytes=96,reads=1,writes=3,misses=2,expired=0,packed=1,saved=40,prefix=user:
+//!     db0_prefix_1:keys=2,bytes=96,reads=1,writes=3,misses=2,expired=0,packed=1,saved=40,
+//!         prefix=user:          (in the same line)
 
 use super::{InfoWriter, Source};
 
