@@ -384,6 +384,10 @@ pub fn a_replica_shows_only_what_is_safe() {
     wait_until("the new replica's data", || {
         late.connect().ask("GET a").ends_with("new\r\n")
     });
+    drop(late);
+    wait_until("two replicas", || {
+        pair.primary.info("sync_good_replicas").as_deref() == Some("2")
+    });
 
     // Of a primary that has gone, the last changes are not shown; by `any` they are.
     pair.link.halt();

@@ -56,7 +56,7 @@ pub struct UnconfirmedKeys {
     reports_reads: bool,
     /// The position up to which the stream is safe.
     safe: u64,
-    /// The highest position of any entry.
+    /// The highest position of any change; notes and pings of the stream have none.
     newest: u64,
     places: Vec<Place>,
     /// Places with a position, of safe entries too.
@@ -192,10 +192,9 @@ impl UnconfirmedKeys {
 
     /// The changes noted since the last call end at `position` of the stream.
     pub fn commit(&mut self, position: u64) {
-        if !self.is_on {
+        if !self.is_on || self.changes.is_empty() {
             return;
         }
-        // Also of a unit without keys: it may have changed functions.
         self.newest = self.newest.max(position);
         let mut changes = std::mem::take(&mut self.changes);
         for change in changes.drain(..) {
@@ -406,6 +405,10 @@ mod tests {
         assert_eq!((met(&keys, DB, 5), met(&keys, DB, 6)), (150, 150));
         keys.set_safe(150);
         assert_eq!(met(&keys, DB, 6), 0);
+        // The note that said so is itself a part of the stream, and changes nothing.
+        keys.commit(180);
+        keys.meet_all();
+        assert_eq!(keys.take_met(), 0);
     }
 
     #[test]

@@ -277,7 +277,8 @@ mod tests {
                 k.db(DB).set_string(key.as_bytes(), value, Expiry::Clear);
             };
             set(&mut k, format!("session:{n}"), text.repeat(6).as_bytes());
-            let mut seed = n;
+            // The numbers after 0 are those after 1, one place later.
+            let mut seed = n + 1;
             let noise: Vec<u8> = std::iter::repeat_with(|| {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 (seed >> 56) as u8
