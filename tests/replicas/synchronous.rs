@@ -407,6 +407,20 @@ pub fn a_replica_shows_only_what_is_safe() {
     assert_eq!(waiting.rest(), b"");
     assert_eq!(c.ask("CONFIG SET sync-replica-reads any"), "+OK\r\n");
     assert_eq!(c.ask("GET b"), "$4\r\nlate\r\n");
+
+    // A copy of other data replaces the change: its reader does not see it once the new stream is
+    // longer.
+    for line in ["sync-replica-reads safe", "sync-timeout 60000"] {
+        assert_eq!(c.ask(&format!("CONFIG SET {line}")), "+OK\r\n");
+    }
+    let mut waiting = reader.connect();
+    waiting.send(b"GET b\r\n");
+    assert!(waiting.is_silent_for(QUIET));
+    let other = Daemon::start(&[]);
+    let order = format!("REPLICAOF 127.0.0.1 {}", other.port());
+    assert_eq!(c.ask(&order), "+OK\r\n");
+    assert_eq!(String::from_utf8_lossy(&waiting.reply()), refusal);
+    assert_eq!(waiting.rest(), b"");
 }
 
 /// After `sync-timeout` the outcome of a write is in doubt, later writes and reads of that data are

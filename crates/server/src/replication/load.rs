@@ -86,6 +86,7 @@ impl Server {
 
     /// Ends everything that is made from the old data: files, and replicas' snapshots.
     fn leave_old_data(&mut self, keyspace: &mut Keyspace) {
+        self.end_reads_of_old_data();
         self.with_migrations(keyspace, |m, around| m.forget_followed(around));
         let keeps = self.config.demotion_lost_max_bytes > 0 && keyspace.len() > 0;
         let may_be_lost = keeps && self.replication.primary_may_lack(&self.stream);

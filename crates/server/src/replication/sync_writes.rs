@@ -33,6 +33,17 @@ const GETACK_TURN: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$4\r\nturn\
 /// As before: each second, and when asked.
 const GETACK_SECOND: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$6\r\nsecond\r\n";
 
+/// Why replies that wait do not leave.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WaitEnd {
+    /// They were not safe within `sync-timeout`.
+    Late,
+    /// This server has ceased to be the primary.
+    Deposed,
+    /// A copy of another server's data replaces this replica's.
+    Replaced,
+}
+
 impl Server {
     /// The position up to which replies may acknowledge and show writes.
     #[inline]
@@ -209,25 +220,27 @@ impl Server {
         }
     }
 
-    /// Ends connections whose replies were not safe in time. Connections that only receive
-    /// messages keep waiting.
-    fn end_overdue(&mut self, overdue: Vec<OverdueReply>, is_deposed: bool) {
+    /// Ends connections whose replies will not leave. Connections that only receive messages keep
+    /// waiting if the replies are only late.
+    fn end_waiting(&mut self, overdue: Vec<OverdueReply>, cause: WaitEnd) {
         for OverdueReply { client: id, free } in overdue {
             let Some(mut session) = self.clients.take(id) else {
                 continue;
             };
             let exempt = ClientFlags::PUBSUB.union(ClientFlags::BETWEEN_SERVERS);
             let is_exempt = session.client.flags.intersects(exempt) || session.stream.is_none();
-            if is_exempt && !is_deposed {
+            if is_exempt && cause == WaitEnd::Late {
                 self.clients.put_back(session);
                 continue;
             }
             let sync = &self.replication.sync_writes;
             let has_written = sync.is_on() && session.client.wrote_to > sync.safe();
-            let error = match (is_deposed, has_written) {
-                (true, _) => DEPOSED.to_owned(),
-                (false, true) => in_doubt(self.replication.sync_writes.needed(), &self.config),
-                (false, false) => UNCONFIRMED_READ.to_owned(),
+            let error = match cause {
+                WaitEnd::Deposed => DEPOSED.to_owned(),
+                WaitEnd::Late if has_written => {
+                    in_doubt(self.replication.sync_writes.needed(), &self.config)
+                }
+                WaitEnd::Late | WaitEnd::Replaced => UNCONFIRMED_READ.to_owned(),
             };
             self.end_with(&mut session, free, error);
             self.turn.queue_flush(&mut session);
@@ -254,24 +267,43 @@ impl Server {
         if !self.replication.sync_writes.is_on() {
             return;
         }
-        let mut waiting = self.replies.take_all();
-        // Replies of this turn, which nothing has judged.
         let safe = self.replication.sync_writes.safe();
-        let is_known = |id: ClientId| waiting.iter().any(|reply| reply.client == id);
-        let unjudged = self.clients.iter().map(|session| &session.client);
-        let unjudged = unjudged.filter(|client| client.needs > safe && !is_known(client.id));
-        let unjudged: Vec<OverdueReply> = unjudged
-            .map(|client| OverdueReply {
-                client: client.id,
-                free: 0,
-            })
-            .collect();
-        waiting.extend(unjudged);
-        self.end_overdue(waiting, true);
+        self.end_all_waiting(safe, WaitEnd::Deposed);
         // The client whose command has deposed this server.
         self.replication
             .sync_writes
             .doubt_after(self.stream.offset());
+    }
+
+    /// Another copy is about to replace the data of this replica: replies that wait for a part of
+    /// the old stream never leave, because the new stream may reach their positions without it.
+    pub(crate) fn end_reads_of_old_data(&mut self) {
+        if let Some(shown) = self.replication.sync_writes.shown {
+            self.end_all_waiting(shown, WaitEnd::Replaced);
+        }
+    }
+
+    /// Ends all connections whose replies need more of the stream than the part up to `safe`.
+    fn end_all_waiting(&mut self, safe: ReplOffset, cause: WaitEnd) {
+        let mut waiting = self.replies.take_all();
+        // Replies of this turn, which nothing has judged.
+        let is_known = |id: ClientId| waiting.iter().any(|reply| reply.client == id);
+        let is_exempt = |client: &Client| {
+            cause == WaitEnd::Replaced && client.flags.intersects(ClientFlags::BETWEEN_SERVERS)
+        };
+        let unjudged = self.clients.iter().filter(|session| {
+            let client = &session.client;
+            let waits = client.needs > safe && session.reply.pending_len() > 0;
+            waits && !is_exempt(client) && !is_known(client.id)
+        });
+        let unjudged: Vec<OverdueReply> = unjudged
+            .map(|session| OverdueReply {
+                client: session.client.id,
+                free: 0,
+            })
+            .collect();
+        waiting.extend(unjudged);
+        self.end_waiting(waiting, cause);
     }
 
     /// A client's reply is about to leave. If it needs a part of the stream that was not safe when
@@ -474,7 +506,7 @@ impl Engine {
         }
         if let Some(before_ms) = server.now.mono_ms.checked_sub(timeout_ms) {
             let overdue = server.replies.take_overdue(before_ms);
-            server.end_overdue(overdue, false);
+            server.end_waiting(overdue, WaitEnd::Late);
         }
     }
 }
