@@ -70,6 +70,7 @@ mod history;
 mod lines;
 mod marks;
 mod payload;
+pub mod primary;
 pub mod quorum;
 mod requests;
 #[cfg(any(test, feature = "testing"))]
