@@ -76,7 +76,6 @@ pub mod inside {
     pub use crate::parts::persist::loading::rdb::load_pieces;
     pub use crate::parts::persist::loading::{LoadFailed, Progress};
     pub use crate::parts::persist::snapshot::{SyncContent, SyncForm, Target, TargetKind};
-    pub use crate::parts::replication::replicas::Facts;
     pub use crate::parts::run::early::{EARLY_BYTES_MAX, EARLY_MAX};
     pub use crate::parts::run::signals::Signals;
     pub use crate::parts::sentinel::SentinelDriver;
@@ -86,6 +85,7 @@ pub mod inside {
     pub use crate::run::read::READ_BYTES;
     pub use crate::run::write::{REST_PART, SHARE_BYTES};
     pub use crate::state::world::{Engine, Load};
+    pub use russet_replication::primary::Facts;
 }
 
 #[cfg(feature = "testing")]
@@ -126,13 +126,13 @@ pub use parts::persist::backups::{Backups, SessionState};
 pub use parts::persist::shutdown::ShutdownRequest;
 pub use parts::replication::PausePoint;
 pub use parts::replication::changes::{MatchedChange, Reader as ChangeReader};
-pub use parts::replication::replicas::Filter;
 #[cfg(feature = "testing")]
 pub use parts::users::commands_of;
 pub use persist::flushes::UndoRequest;
 pub use replication::changes::{ChangeFilter, Read as ChangesRead, TYPES as CHANGE_TYPES};
 pub use replication::failover::FailoverRequest;
-pub use replication::primary::SyncRequest;
+pub use russet_replication::primary::Filter;
+pub use russet_replication::primary::SyncRequest;
 pub use state::Server;
 pub use state::call::{Call, CommandResult, CommandTable, Handler, Row, Spec};
 pub use state::world::World;

@@ -236,7 +236,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     let peak = server.stats.peak;
     server.stats = Stats::default();
     server.stats.peak = peak;
-    server.replication.syncs = Default::default();
+    server.replication.replicas.syncs = Default::default();
     server.diagnostics.rates = Rates::default();
     server.diagnostics.closed.reset_counts();
     for stats in &mut server.diagnostics.command_stats {

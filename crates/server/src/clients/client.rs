@@ -24,6 +24,7 @@ use russet_keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use russet_net::Address;
 use russet_net::io_thread::Handoff;
 use russet_pubsub::{Kind, Subscriptions};
+use russet_replication::primary::Peer;
 use russet_replication::{ReplOffset, Stream};
 use russet_resp::{Args, OwnedArgs};
 
@@ -453,6 +454,14 @@ impl Client {
     }
 
     /// The peer's IP address; none for a Unix socket.
+    /// The connection as the machine of the replicas knows it.
+    pub fn link_peer(&self) -> Peer {
+        Peer {
+            id: self.id,
+            ip: self.ip().map(|address| address.ip().to_canonical()),
+        }
+    }
+
     pub fn ip(&self) -> Option<SocketAddr> {
         match &self.identity.peer {
             Address::Tcp(a) => Some(*a),

@@ -304,7 +304,7 @@ impl ServerNode {
             is_loading: loads || persist.loading.in_progress(),
             replicas: replicas.collect(),
             syncs: {
-                let syncs = server.replication.syncs;
+                let syncs = server.replication.replicas.syncs;
                 (syncs.full, syncs.partial_ok, syncs.partial_err)
             },
             fails_over: failover.map(|failover| failover.stage == FailoverStage::WaitingForSync),

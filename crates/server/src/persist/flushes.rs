@@ -28,7 +28,7 @@ use crate::parts::persist::Persist;
 use crate::parts::persist::aof::AofState;
 use crate::parts::persist::loading::LoadState;
 use crate::parts::replication::Replication;
-use crate::parts::replication::replicas::{Replica, ReplicaState};
+use crate::parts::replication::replica_link::Replica;
 use crate::parts::run::turn::Turn;
 use crate::persist::aof::rewrite::is_in_unit;
 use crate::search::text_settings;
@@ -38,6 +38,7 @@ use russet_command::CommandError;
 use russet_config::Config;
 use russet_keyspace::{DbIndex, Keyspace, PendingFlush};
 use russet_persistence::aof::{AsideLine, AsideLines};
+use russet_replication::primary::ReplicaState;
 use russet_replication::{ReplOffset, Stream};
 
 const NOTHING: CommandError = CommandError::Text("ERR there is no flush to undo");
@@ -322,7 +323,7 @@ impl Replication {
     /// reconnect, and get a full synchronization. A second link stays, because it does not carry
     /// the stream.
     pub(crate) fn drop_replicas_without_undo(&mut self, clients: &mut Clients, turn: &mut Turn) {
-        self.undone_now = true;
+        self.replicas.undone_now = true;
         let is_later = |its: &Replica| {
             matches!(
                 its.state,
@@ -375,7 +376,7 @@ impl Replication {
 
     /// The last undo in the stream is before this position.
     pub(crate) fn record_undone(&mut self, persist: &mut Persist, at: Option<ReplOffset>) {
-        self.undone_at = at;
+        self.replicas.undone_at = at;
         persist.aof.record_undone(at);
     }
 
@@ -386,7 +387,7 @@ impl Replication {
         stream: &Stream,
         persist: &mut Persist,
     ) {
-        if !scripting.is_running() && std::mem::take(&mut self.undone_now) {
+        if !scripting.is_running() && std::mem::take(&mut self.replicas.undone_now) {
             self.record_undone(persist, Some(stream.offset()));
         }
     }

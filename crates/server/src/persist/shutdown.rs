@@ -224,7 +224,7 @@ impl Server {
         request: ShutdownRequest,
         by_signal: bool,
     ) -> bool {
-        log_lagging_replicas(&self.replication, &self.clients, &self.stream, &self.now);
+        log_lagging_replicas(&self.replication, &self.stream, &self.now);
         let is_prepared = self.prepare_shutdown(keyspace, request);
         if is_prepared {
             self.shutdown.request = Some(request);
@@ -314,15 +314,11 @@ impl Replication {
         if self.is_replica() {
             return 0;
         }
-        let offset = stream.offset();
-        let replicas = self.replicas.iter();
-        replicas
-            .filter(|r| r.is_online() && !r.is_mute && !r.has_acked(offset))
-            .count()
+        self.replicas.lagging(stream.offset())
     }
 }
 
-fn log_lagging_replicas(replication: &Replication, clients: &Clients, stream: &Stream, now: &Now) {
+fn log_lagging_replicas(replication: &Replication, stream: &Stream, now: &Now) {
     let offset = stream.offset();
     let replicas = &replication.replicas;
     if replicas.is_empty() {
@@ -334,7 +330,7 @@ fn log_lagging_replicas(replication: &Replication, clients: &Clients, stream: &S
             in_sync += 1;
             continue;
         }
-        let (ip, port) = replica.address(clients);
+        let (ip, port) = replica.address();
         let lag_s = now.mono_ms.saturating_sub(replica.received_ms) / 1000;
         tracing::info!(
             "Lagging replica {ip}:{port} reported offset {} behind {MASTER_INSIDE}, lag={lag_s}, \

@@ -5,12 +5,11 @@
 //! set. The limit on unsent bytes of a replica ([`Server::limit_replicas`]) is applied each turn.
 //!
 //! The link to the primary, and its time limits: `russet_replication::upstream`. States of
-//! replicas: `parts::replication::replicas`. The change stream: `changes`.
+//! replicas: `russet_replication::primary`. The change stream: `changes`.
 
 use crate::clients::ending::{Disconnection, EndReason};
 use crate::parts::persist::Persist;
 use crate::parts::replication::Replication;
-use crate::parts::replication::replicas::ReplicaState;
 use crate::state::Server;
 use crate::state::call::CommandTable;
 use crate::state::world::Engine;
@@ -102,19 +101,20 @@ impl Engine {
         } = self;
         let now_ms = server.now.mono_ms;
         server.drop_idle_backlog(keyspace);
-        for _ in 0..server.replication.replicas.drop_old_pins(now_ms) {
+        // A PING would move the offset that a replica waits for before it takes over.
+        let may_ping = server.gates.hands_over_until_ms.is_none();
+        let received = |id: ClientId| {
+            let session = server.clients.get(id);
+            session.map_or(0, |session| session.client.traffic.bytes_in)
+        };
+        let replicas = &mut server.replication.replicas;
+        let work = replicas.tend(&server.config, now_ms, may_ping, received);
+        for _ in 0..work.lost_mains {
             tracing::warn!(
                 "A replica's main channel failed to establish PSYNC within the grace period"
             );
         }
-        if server.replication.replicas.is_empty() {
-            return;
-        }
-        let period_ms = u64::from(server.config.repl_ping_replica_period) * 1000;
-        // A PING would move the offset that a replica waits for before it takes over.
-        let is_handing_over = server.gates.hands_over_until_ms.is_some();
-        if now_ms.saturating_sub(server.replication.pinged_ms) >= period_ms && !is_handing_over {
-            server.replication.pinged_ms = now_ms;
+        if work.pings {
             server.replication.ping_replicas(
                 &server.gates,
                 &mut server.persist,
@@ -122,52 +122,15 @@ impl Engine {
                 &server.now,
             );
         }
-        let limit_ms = u64::from(server.config.repl_timeout) * 1000;
-        for replica in server.replication.replicas.iter_mut() {
-            let session = server.clients.get(replica.id);
-            let bytes_in = session.map_or(0, |session| session.client.traffic.bytes_in);
-            // While a replica loads a snapshot it sends newlines, which are no commands.
-            if std::mem::replace(&mut replica.received_bytes, bytes_in) != bytes_in {
-                replica.received_ms = now_ms;
-            }
-        }
-        let (mut late, mut waiting) = (Vec::new(), Vec::new());
-        let silent = server.replication.replicas.silent(now_ms, limit_ms);
-        late.extend(silent.map(|id| (id, "rdb channel handshake")));
-        for replica in server.replication.replicas.iter() {
-            match &replica.state {
-                ReplicaState::Waits(_) => waiting.push(replica.id),
-                ReplicaState::Sending(sending) if sending.waits() => waiting.push(replica.id),
-                ReplicaState::Sending(sending)
-                    if now_ms.saturating_sub(sending.moved_ms) > limit_ms =>
-                {
-                    late.push((replica.id, "full sync"));
-                }
-                ReplicaState::Online if replica.is_mute => {}
-                ReplicaState::Online | ReplicaState::AwaitsAck
-                    if now_ms.saturating_sub(replica.received_ms) > limit_ms =>
-                {
-                    late.push((replica.id, "streaming sync"));
-                }
-                // The main link of two is silent while the second link is at work.
-                ReplicaState::AwaitsSnapshot | ReplicaState::Streams
-                    if now_ms.saturating_sub(replica.received_ms) > limit_ms
-                        && !server.replication.replicas.has_second(replica) =>
-                {
-                    late.push((replica.id, "full sync"));
-                }
-                _ => {}
-            }
-        }
-        for id in waiting {
+        for id in work.waiting {
             if let Some(mut session) = server.clients.take(id) {
                 session.reply.raw(b"\n");
                 server.put_back(session);
             }
         }
-        for (id, stage) in late {
-            if let Some(session) = server.clients.get(id) {
-                let name = server.replication.replica_name(&session.client);
+        for (id, silence) in work.silent {
+            let (name, stage) = (server.replication.replicas.name_of(id), silence.stage());
+            if server.clients.get(id).is_some() {
                 tracing::warn!("Disconnecting timedout replica ({stage}): {name}");
                 let detail = format!("it has not been heard during the {stage}");
                 server.turn.close_by_id(
@@ -184,28 +147,22 @@ impl Engine {
 impl Server {
     /// A primary without replicas keeps its backlog for `repl-backlog-ttl`.
     fn drop_idle_backlog(&mut self, keyspace: &mut Keyspace) {
-        let ttl_ms = self.config.repl_backlog_ttl.saturating_mul(1000);
         let is_needed = self.replication.is_replica()
-            || !self.replication.replicas.is_empty()
             || self.stream.backlog().is_none()
-            || ttl_ms == 0;
-        if is_needed || self.config.changes_retain > 0 || self.replication.sync_writes.is_on() {
-            return;
-        }
-        let now_ms = self.now.mono_ms;
-        let since_ms = *self.replication.alone_since_ms.get_or_insert(now_ms);
-        if now_ms.saturating_sub(since_ms) < ttl_ms {
+            || self.config.changes_retain > 0
+            || self.replication.sync_writes.is_on();
+        let replicas = &mut self.replication.replicas;
+        if is_needed || !replicas.outlasts_backlog(&self.config, self.now.mono_ms) {
             return;
         }
         self.stream.drop_backlog();
         if self.persist.aof.log().is_none() {
             self.stream.begin_history();
         }
-        self.replication.alone_since_ms = None;
         self.update_effects(keyspace);
         tracing::info!(
             "Replication backlog freed after {} seconds without connected replicas.",
-            ttl_ms / 1000
+            self.config.repl_backlog_ttl
         );
     }
 
@@ -214,33 +171,9 @@ impl Server {
     pub(crate) fn limit_replicas(&mut self) {
         self.replication
             .move_slow_to_log(&mut self.persist, &self.stream, &self.config, &self.now);
-        let limit = self.config.client_output_buffer_limit.replica;
-        let backlog = self.stream.backlog().map_or(0, |backlog| backlog.size());
-        let (offset, now_ms) = (self.stream.offset(), self.now.mono_ms);
-        let mut over = Vec::new();
-        for replica in self.replication.replicas.iter_mut() {
-            let held = match replica.state {
-                ReplicaState::Waits(_) | ReplicaState::AwaitsSnapshot => 0,
-                _ if replica.facts.rdb_only => 0,
-                // The log has it.
-                _ if replica.log.is_some() => 0,
-                _ => offset.saturating_sub(replica.sent),
-            };
-            let exceeds = |bytes: u64| bytes > 0 && held > bytes.max(backlog);
-            let soft = exceeds(limit.soft_bytes);
-            let since_ms = if soft {
-                *replica.over_soft_since_ms.get_or_insert(now_ms)
-            } else {
-                now_ms
-            };
-            if !soft {
-                replica.over_soft_since_ms = None;
-            }
-            let long_ms = limit.soft_seconds.saturating_mul(1000);
-            if exceeds(limit.hard_bytes) || soft && now_ms.saturating_sub(since_ms) > long_ms {
-                over.push(replica.id);
-            }
-        }
+        let now_ms = self.now.mono_ms;
+        let replicas = &mut self.replication.replicas;
+        let over = replicas.over_limit(&self.config, &self.stream, now_ms);
         for id in over {
             if let Some(session) = self.clients.get(id) {
                 self.log_overcome(session);
@@ -287,19 +220,14 @@ impl Replication {
         config: &Config,
         now: &Now,
     ) {
-        let (Some(log), Some(backlog)) = (persist.aof.log(), stream.backlog()) else {
+        let Some(log) = persist.aof.log() else {
             return;
         };
-        let limit = config.client_output_buffer_limit.replica;
-        let bounds = [limit.soft_bytes, limit.hard_bytes].map(|bytes| match bytes {
-            0 => u64::MAX,
-            bytes => bytes.max(backlog.size()),
-        });
-        let beside = backlog.size() + BESIDE_MAX;
-        let most = bounds.into_iter().fold(beside, u64::min);
-        let before = stream.offset().saturating_sub(most);
-        let replicas = &mut self.replicas;
-        let moved = replicas.move_to_log(before, log, stream, now.mono_ms);
+        let before = self.replicas.log_serves_before(config, stream, BESIDE_MAX);
+        let Some(before) = before else {
+            return;
+        };
+        let moved = self.move_to_log(before, log, stream, now.mono_ms);
         if moved.is_err() {
             persist.aof.forget_chain();
         }

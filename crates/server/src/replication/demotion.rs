@@ -14,7 +14,6 @@
 //! of a group stopped together and another was started as the primary. The primary has this data
 //! only if its snapshot has the same history and at least the same offset.
 
-use crate::clients::table::Clients;
 use crate::parts::replication::Replication;
 use russet_config::Config;
 use russet_replication::Stream;
@@ -36,20 +35,6 @@ fn write_file(name: &str, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 impl Replication {
-    /// The positions that replicas have acknowledged, now or before they were disconnected, with
-    /// their addresses.
-    pub(crate) fn acknowledged_positions(
-        &self,
-        clients: &Clients,
-    ) -> Vec<(String, u16, ReplOffset)> {
-        let replicas = &self.replicas;
-        let present = replicas.iter().map(|replica| {
-            let (ip, port) = replica.address(clients);
-            (ip, port, replica.acked)
-        });
-        present.chain(replicas.departed().cloned()).collect()
-    }
-
     /// Whether the primary, whose snapshot is about to replace the data, may lack some of it.
     pub(crate) fn primary_may_lack(&self, stream: &Stream) -> bool {
         let Some(upstream) = &self.upstream else {
@@ -66,12 +51,7 @@ impl Replication {
     /// primary and its new primary lacks. Parses and writes at most `demotion-lost-max-bytes`.
     ///
     /// Returns whether the new primary has everything except what is in that file.
-    pub(crate) fn keep_lost_writes(
-        &mut self,
-        config: &Config,
-        stream: &Stream,
-        clients: &Clients,
-    ) -> bool {
+    pub(crate) fn keep_lost_writes(&mut self, config: &Config, stream: &Stream) -> bool {
         let Some(upstream) = &mut self.upstream else {
             return false;
         };
@@ -79,7 +59,7 @@ impl Replication {
             return false;
         };
         let (host, port) = (upstream.core.host.clone(), upstream.core.port);
-        let shared = acknowledged_by(&self.acknowledged_positions(clients), &host, port);
+        let shared = acknowledged_by(&self.replicas.acknowledged_positions(), &host, port);
         self.replicas.forget_departed();
         let max = config.demotion_lost_max_bytes;
         let Some((from, found)) = lost_writes(stream, at, shared, max) else {

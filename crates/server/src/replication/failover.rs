@@ -11,10 +11,9 @@
 //! turn while a failover is in progress. Its state: `parts::replication::failover`. The change of
 //! role itself: `role`.
 
-use crate::clients::table::Clients;
 use crate::parts::replication::Replication;
 use crate::parts::replication::failover::{Failover, FailoverStage};
-use crate::parts::replication::replicas::Replica;
+use crate::parts::replication::replica_link::Replica;
 use crate::state::Server;
 use russet_command::CommandError;
 use russet_keyspace::Keyspace;
@@ -49,7 +48,7 @@ impl Server {
         let mut target = None;
         if let Some((host, port)) = &request.target {
             let host = String::from_utf8_lossy(host).into_owned();
-            let replica = self.replication.replica_at(&self.clients, &host, *port);
+            let replica = self.replication.replica_at(&host, *port);
             let Some(replica) = replica else {
                 return refuse("ERR FAILOVER target HOST and PORT is not a replica.");
             };
@@ -126,7 +125,7 @@ impl Server {
             return;
         }
         let synced = |replica: &&Replica| {
-            let address = replica.address(&self.clients);
+            let address = replica.address();
             let is_wanted = target.as_ref().is_none_or(|(host, port)| {
                 address.1 == *port && address.0.eq_ignore_ascii_case(host)
             });
@@ -136,7 +135,7 @@ impl Server {
                 && self.may_hand_over_to(&address.0, address.1)
         };
         let found = self.replication.replicas.iter().find(synced);
-        let found = found.map(|replica| replica.address(&self.clients));
+        let found = found.map(|replica| replica.address());
         let to = match (found, is_late) {
             (Some(found), _) => {
                 tracing::info!("Failover target is synced, failing over.");
@@ -221,10 +220,10 @@ impl Server {
 }
 
 impl Replication {
-    pub(crate) fn replica_at(&self, clients: &Clients, host: &str, port: u16) -> Option<&Replica> {
+    pub(crate) fn replica_at(&self, host: &str, port: u16) -> Option<&Replica> {
         let mut replicas = self.replicas.iter();
         replicas.find(|replica| {
-            let (ip, its_port) = replica.address(clients);
+            let (ip, its_port) = replica.address();
             its_port == port && ip.eq_ignore_ascii_case(host)
         })
     }

@@ -5,7 +5,6 @@
 use crate::parts::persist::Persist;
 use crate::parts::persist::snapshot::{Consumer, SnapshotEnd, SyncForm, Target, TargetKind};
 use crate::parts::replication::Replication;
-use crate::parts::replication::sending::{SharedSync, SnapshotFraming};
 use crate::state::{Connections, Server};
 use russet_config::Config;
 use russet_keyspace::Keyspace;
@@ -78,11 +77,8 @@ impl Replication {
     pub(crate) fn sync_snapshot_ended(&mut self, spool: &Spool, end: &SnapshotEnd) {
         match end {
             SnapshotEnd::Done => {
-                let sync = self.sync.as_ref();
-                let is_of = |sync: &SharedSync| sync.spool.is_same(spool);
-                if sync
-                    .is_some_and(|sync| is_of(sync) && sync.needs.sent_as == SnapshotFraming::Mark)
-                {
+                let is_shared = self.sync.as_ref().is_some_and(|its| its.is_same(spool));
+                if is_shared && self.replicas.sends_by_mark() {
                     // As Redis words it.
                     tracing::info!(
                         "Diskless rdb transfer, done reading from pipe, {} replicas still up.",

@@ -93,7 +93,7 @@ impl Server {
         let own = self.stream.position();
         let is_kept = self
             .replication
-            .keep_lost_writes(&self.config, &self.stream, &self.clients);
+            .keep_lost_writes(&self.config, &self.stream);
         let has_log = self.persist.aof.log().is_some();
         if has_log {
             // A new set of files begins when the new data is there.

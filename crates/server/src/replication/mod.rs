@@ -95,7 +95,6 @@
 //! disconnected replicas (`Replicas::departed`).
 
 pub mod changes;
-mod channel;
 pub mod cron;
 mod demotion;
 pub mod failover;

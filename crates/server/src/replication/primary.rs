@@ -1,13 +1,12 @@
 //! This server as a primary: PSYNC, the snapshots of full synchronizations, acknowledgements.
 //!
-//! Invariants
-//!   1. A replica is sent no byte of the stream beyond [`Past::sendable`].
-//!   2. At most one snapshot for replicas is being made; all waiting replicas with the same needs
-//!      share it, and a replica with other needs waits for the snapshot's end.
-//!   3. A replica continues only within this dataset's history, from the backlog or from the log.
+//! `russet_replication::primary` decides; here the decisions are carried out: replies, snapshots,
+//! lines of the log.
+//!
+//! Invariant: a replica is sent no byte of the stream beyond [`Past::sendable`].
 //!
 //! Cost: PSYNC and the start of a snapshot O(replicas); the snapshot is written by
-//! `parts::persist::snapshot` and sent by `run::feed`. The second link of a replica: `channel`.
+//! `parts::persist::snapshot` and sent by `run::feed`.
 
 use crate::clients::client::{Client, ClientFlags};
 use crate::clients::ending::{Disconnection, EndReason};
@@ -15,24 +14,27 @@ use crate::clients::table::Clients;
 use crate::parts::migration::MigrationDriver;
 use crate::parts::persist::snapshot::{SyncContent, SyncForm};
 use crate::parts::replication::packing::CompressedLink;
-use crate::parts::replication::replicas::{Facts, Filter, Replica, ReplicaState, SnapshotWait};
-use crate::parts::replication::sending::{
-    SharedSync, SnapshotFraming, SnapshotTransfer, SyncNeeds,
-};
+use crate::parts::replication::replica_link::Replica;
+use crate::parts::replication::sending::SnapshotTransfer;
 use crate::parts::replication::{PausePoint, Replication};
 use crate::parts::run::turn::Turn;
+use crate::parts::users::Acl;
 use crate::state::Server;
 use crate::state::world::Engine;
-use russet_base::clock::Now;
 use russet_base::text::with_article;
 use russet_command::CommandError;
 use russet_config::{Config, Dialect};
 use russet_keyspace::{ClientId, Keyspace};
+use russet_persistence::aof::LogFeed;
 use russet_persistence::rdb::{
     Obstacle, PeerFormat, RdbOrigin, VERSION_MEMBER_TTLS, obstacle, sync_version,
     version_with_imports,
 };
-use russet_replication::{Position, ReplOffset};
+use russet_replication::primary::{
+    DueSnapshot, FailingReplicas, Filter, Greeting, ReaderMake, Refusal, SnapshotFraming,
+    SyncAnswer, SyncNeeds, SyncRequest,
+};
+use russet_replication::{ChannelProtocol, Position, ReplOffset};
 use russet_resp::Reply;
 
 /// The highest RDB version of a replica that announces no version: Redis 7.0 reads 10; a replica
@@ -40,21 +42,8 @@ use russet_resp::Reply;
 const OLD_RDB: u32 = 10;
 const REDIS_8_RDB: u32 = 12;
 
-/// A request for synchronization, by PSYNC or SYNC.
-#[derive(Clone, Copy, Debug)]
-pub enum SyncRequest {
-    /// Everything, by SYNC.
-    Sync,
-    /// Everything.
-    Full,
-    /// The stream after this position.
-    From(Position),
-    /// The stream after a position whose id is malformed.
-    Unknown,
-}
-
-fn content(facts: &Facts) -> SyncContent {
-    match facts.filter {
+fn content(needs: SyncNeeds) -> SyncContent {
+    match needs.filter {
         None => SyncContent::Everything,
         Some(Filter::Functions) => SyncContent::FunctionsOnly,
         Some(Filter::Nothing) => SyncContent::Nothing,
@@ -71,16 +60,14 @@ fn obstacle_line(obstacle: &Obstacle) -> String {
     format!(" There is a key that is {what}{key}, which needs RDB version {version}.")
 }
 
-fn peer_format(facts: &Facts) -> PeerFormat {
-    match facts.version {
-        // A russet reads all.
-        _ if facts.flush_undo => PeerFormat::Redis {
+fn peer_format(reader: ReaderMake) -> PeerFormat {
+    match reader {
+        ReaderMake::Russet => PeerFormat::Redis {
             max: VERSION_MEMBER_TTLS,
         },
-        // A Valkey version with Redis's second link is russet's.
-        Some(version) if !facts.rdb_channel => PeerFormat::Valkey { version },
-        _ if facts.rdb_channel || facts.main.is_some() => PeerFormat::Redis { max: REDIS_8_RDB },
-        _ => PeerFormat::Redis { max: OLD_RDB },
+        ReaderMake::Valkey(version) => PeerFormat::Valkey { version },
+        ReaderMake::Redis8 => PeerFormat::Redis { max: REDIS_8_RDB },
+        ReaderMake::Unknown => PeerFormat::Redis { max: OLD_RDB },
     }
 }
 
@@ -113,52 +100,49 @@ impl Server {
                 "ERR SYNC and PSYNC are invalid with pending output",
             ));
         }
-        let now_ms = self.now.mono_ms;
-        self.replication.replicas.introduce(client.id, now_ms);
-        let name = self.replication.replica_name(client);
+        let (peer, now_ms) = (client.link_peer(), self.now.mono_ms);
+        let name = self.replication.replicas.introduce(peer, now_ms).name();
         tracing::info!("Replica {name} asks for synchronization");
         let node = self.replication.replicas.node_of(client.id);
         if let Some(node) = node {
             self.trust_node(&node, "it replicates this node");
         }
-        self.replication.doubt_earlier_links(&self.clients, client);
         self.open_backlog(keyspace);
-        if let SyncRequest::From(from) = asked
-            && self.continue_stream(client, reply, from, &name)
-        {
-            return Ok(());
+        let log = match asked {
+            SyncRequest::From(from) if !self.stream.continues(from) => self.past().log_feed(from),
+            _ => None,
+        };
+        let (refusal, answer) = self.replication.replicas.request(
+            peer,
+            asked,
+            &self.stream,
+            log.is_some(),
+            &self.config,
+            now_ms,
+        );
+        if let (Some(refusal), SyncRequest::From(from)) = (refusal, asked) {
+            self.log_refusal(refusal, from, &name);
         }
-        if matches!(asked, SyncRequest::From(_) | SyncRequest::Unknown) {
-            self.replication.syncs.partial_err += 1;
+        match answer {
+            SyncAnswer::Continues { names_history } => {
+                self.continue_stream(client, reply, log, names_history, &name);
+                return Ok(());
+            }
+            SyncAnswer::OpensChannel(protocol) => {
+                offer_channel(&mut self.acl, client, reply, protocol);
+                tracing::info!(
+                    "Replica {name} is capable of rdb channel synchronization, and partial sync \
+                     isn't possible. Full sync will continue with dedicated rdb channel."
+                );
+                return Ok(());
+            }
+            SyncAnswer::MainIsGone => {
+                return Err(CommandError::Text("ERR The main connection is gone"));
+            }
+            SyncAnswer::Waits { is_second: true } => client.flags |= ClientFlags::RDB_CHANNEL,
+            SyncAnswer::Waits { is_second: false } => {}
         }
-        if self
-            .replication
-            .offer_channel(&self.config, &self.now, &mut self.acl, client, reply)
-        {
-            return Ok(());
-        }
-        let facts = &self.replication.replicas.introduce(client.id, now_ms).facts;
-        let (main, is_second) = (facts.main, facts.rdb_channel_link);
-        if main.is_some_and(|main| !self.replication.has_main_link(main)) {
-            return Err(CommandError::Text("ERR The main connection is gone"));
-        }
-        if is_second {
-            client.flags |= ClientFlags::RDB_CHANNEL;
-        }
-        self.replication.syncs.full += 1;
         self.acl.becomes_link(client, ClientFlags::REPLICA);
-        let main = main.and_then(|main| self.replication.replicas.get(main));
-        let main_knows_undo = main.is_some_and(|main| main.facts.flush_undo);
-        let replica = self.replication.replicas.introduce(client.id, now_ms);
-        // The second link announces less than the main link, and reads the same snapshots.
-        replica.facts.flush_undo |= main_knows_undo;
-        replica.is_mute = matches!(asked, SyncRequest::Sync);
-        replica.received_ms = now_ms;
-        replica.state = ReplicaState::Waits(SnapshotWait {
-            since_ms: now_ms,
-            by_sync: replica.is_mute,
-        });
-        self.replication.alone_since_ms = None;
         if self.config.repl_diskless_sync && self.config.repl_diskless_sync_delay > 0 {
             tracing::info!("Delay next BGSAVE for diskless SYNC");
         }
@@ -179,148 +163,99 @@ impl Server {
         );
     }
 
-    /// +CONTINUE, if the backlog or the log has the stream after `from`.
+    /// Says in the log why a replica cannot continue after `from`.
+    fn log_refusal(&self, refusal: Refusal, from: Position, name: &str) {
+        if let Refusal::Ahead(end) = refusal {
+            tracing::warn!(
+                "Replica {name} is ahead: it has the history {} up to offset {}, this server \
+                 up to offset {end}. What it has beyond was lost here, and it is synchronized \
+                 anew.",
+                from.id,
+                from.offset
+            );
+        }
+        match refusal {
+            Refusal::Undo => tracing::info!(
+                "Partial resynchronization not accepted: after the offset {} a flush was undone, which \
+                 replica {name} cannot repeat",
+                from.offset
+            ),
+            Refusal::Past => tracing::info!(
+                "Unable to partial resync with replica {name} for lack of backlog (Replica request \
+                 was: {}).",
+                from.offset + 1
+            ),
+            Refusal::Foreign | Refusal::Ahead(_) => tracing::info!(
+                "Partial resynchronization not accepted: Replication ID mismatch (Replica asked for \
+                 '{}', my replication IDs are '{}' and '{}')",
+                from.id,
+                self.stream.history().id,
+                self.stream.history().earlier_id()
+            ),
+        }
+    }
+
+    /// +CONTINUE: the backlog serves the replica, or the log does.
     fn continue_stream(
         &mut self,
         client: &mut Client,
         reply: &mut Reply,
-        from: Position,
+        log: Option<LogFeed>,
+        names_history: bool,
         name: &str,
-    ) -> bool {
-        let facts = &self
-            .replication
-            .replicas
-            .introduce(client.id, self.now.mono_ms)
-            .facts;
-        let facts = facts.clone();
-        if self.replication.crosses_undo(&facts, from.offset) {
-            tracing::info!(
-                "Partial resynchronization not accepted: after the offset {} a flush was undone, which \
-                 replica {name} cannot repeat",
-                from.offset
-            );
-            return false;
-        }
-        let is_held = self.stream.continues(from);
-        let log = if is_held {
-            None
-        } else {
-            self.past().log_feed(from)
-        };
-        if log.is_none() && !is_held {
-            if let Some(end) = self.stream.is_ahead(from) {
-                let ahead = &mut self.replication.ahead;
-                ahead.count += 1;
-                ahead.last = Some((from.offset, end));
-                tracing::warn!(
-                    "Replica {name} is ahead: it has the history {} up to offset {}, this server \
-                     up to offset {end}. What it has beyond was lost here, and it is synchronized \
-                     anew.",
-                    from.id,
-                    from.offset
-                );
-            }
-            let asked = from.offset + 1;
-            if self.stream.is_past(from) {
-                tracing::info!(
-                    "Unable to partial resync with replica {name} for lack of backlog (Replica \
-                     request was: {asked})."
-                )
-            } else {
-                tracing::info!(
-                    "Partial resynchronization not accepted: Replication ID mismatch (Replica \
-                     asked for '{}', my replication IDs are '{}' and '{}')",
-                    from.id,
-                    self.stream.history().id,
-                    self.stream.history().earlier_id()
-                )
-            }
-            return false;
-        }
-        let now_ms = self.now.mono_ms;
-        let id = self.stream.history().id;
-        let behind = self.stream.offset() - from.offset;
-        let replica = self.replication.replicas.introduce(client.id, now_ms);
-        if replica.facts.psync2 {
+    ) {
+        if names_history {
+            let id = self.stream.history().id;
             reply.raw(format!("+CONTINUE {id}\r\n").as_bytes())
         } else {
             reply.raw(b"+CONTINUE\r\n")
         }
-        // The main link of two gets the stream while the second link brings the snapshot.
-        replica.state = match replica.facts.second {
-            Some(_) => ReplicaState::Streams,
-            None => ReplicaState::Online,
-        };
-        let second = replica.facts.second;
-        (replica.sent, replica.acked) = (from.offset, from.offset);
-        replica.is_confirmed = second.is_none();
-        replica.received_ms = now_ms;
         let source = match log {
             Some(_) => "the append only file",
             None => "backlog",
         };
-        replica.log = log.map(Box::new);
-        self.replication.begin_packing(&self.config, client.id);
-        if let Some(second) = second {
-            self.replication.replicas.unpin(second);
+        let mut sent = 0;
+        if let Some(replica) = self.replication.replicas.get_mut(client.id) {
+            sent = replica.sent;
+            replica.transport.log = log.map(Box::new);
         }
+        self.replication.begin_packing(&self.config, client.id);
         self.acl.becomes_link(client, ClientFlags::REPLICA);
         self.replication
             .asks_each_turn(&mut self.persist, &mut self.stream, &self.now);
         let end = self.stream.offset();
         self.replication.sync_writes.owe_note(end);
-        self.replication.alone_since_ms = None;
-        self.replication.syncs.partial_ok += 1;
         tracing::info!(
-            "Partial resynchronization request from {name} accepted. Sending {behind} bytes of \
-             {source} starting from offset {}.",
-            from.offset + 1
+            "Partial resynchronization request from {name} accepted. Sending {} bytes of {source} \
+             starting from offset {}.",
+            end - sent,
+            sent + 1
         );
-        true
     }
 
     /// REPLCONF ACK: a replica has applied the stream up to `applied`, and has it on disk up to
     /// `synced`.
-    pub fn acknowledged(
-        &mut self,
-        id: ClientId,
-        name: &str,
-        applied: ReplOffset,
-        synced: Option<ReplOffset>,
-    ) {
+    pub fn acknowledged(&mut self, id: ClientId, applied: ReplOffset, synced: Option<ReplOffset>) {
         let now_ms = self.now.mono_ms;
-        let Some(replica) = self.replication.replicas.get_mut(id) else {
+        let replicas = &mut self.replication.replicas;
+        if replicas.get(id).is_none() {
             return;
-        };
-        replica.received_ms = now_ms;
-        (replica.is_confirmed, replica.is_replaced) = (true, false);
-        replica.acked = replica.acked.max(applied);
-        replica.acked_on_disk = replica.acked_on_disk.max(synced.unwrap_or(0));
-        if matches!(
-            replica.state,
-            ReplicaState::AwaitsAck | ReplicaState::Streams
-        ) {
-            self.replica_online(id, name);
         }
-        if !self.replication.failing.is_empty() {
-            self.replication.failing.recovered(name);
+        if replicas.acknowledge(id, applied, synced, now_ms) {
+            self.replica_online(id);
         }
         self.replication.has_acks = true;
         self.quorum_acknowledged(id, applied, synced);
     }
 
     /// A replica has everything: it gets the stream from here on.
-    pub(crate) fn replica_online(&mut self, id: ClientId, name: &str) {
-        let now_ms = self.now.mono_ms;
-        let replica = self.replication.replicas.get(id);
-        if replica.is_some_and(|replica| !replica.gets_stream()) {
+    pub(crate) fn replica_online(&mut self, id: ClientId) {
+        let begins = self.replication.replicas.go_online(id, self.now.mono_ms);
+        if begins {
             self.replication.begin_packing(&self.config, id);
         }
-        if let Some(replica) = self.replication.replicas.get_mut(id) {
-            replica.state = ReplicaState::Online;
-            replica.facts.second = None;
-            replica.received_ms = now_ms;
-            tracing::info!("Synchronization with replica {name} succeeded");
+        if let Some(replica) = self.replication.replicas.get(id) {
+            tracing::info!("Synchronization with replica {} succeeded", replica.name());
         }
         self.replication
             .asks_each_turn(&mut self.persist, &mut self.stream, &self.now);
@@ -335,31 +270,17 @@ impl Server {
 
     /// A client is gone: forgets it if it was a replica. Called for every client that ends.
     pub(crate) fn replica_gone(&mut self, client: &Client) {
-        let id = client.id;
-        if let Some(replica) = self.replication.replicas.get(id).filter(|r| r.acked > 0) {
-            let (port, acked) = (replica.facts.port, replica.acked);
-            let ip = replica.facts.announced_ip(Some(client));
-            self.replication.replicas.remember(ip, port, acked);
-        }
-        let now_ms = self.now.mono_ms;
-        let replica = self.replication.replicas.get(id);
-        // If an operator ends the link, that says nothing about the snapshots that the replica can
-        // load.
         let ending = client.ending.as_deref();
         let is_killed = ending.is_some_and(|ending| ending.reason == EndReason::Killed);
-        if let Some(replica) = replica.filter(|replica| !is_killed && replica.owes_ack_of_copy()) {
-            let address = (replica.facts.announced_ip(Some(client)), replica.facts.port);
-            self.replication.failing.note(address, now_ms);
-        }
-        let (was_replica, useless) = self.replication.replicas.remove(id, now_ms);
-        if was_replica && self.replication.replicas.packing() == 0 {
+        let replicas = &mut self.replication.replicas;
+        let departure = replicas.depart(client.id, is_killed, self.now.mono_ms);
+        if departure.was_replica && self.replication.replicas.packing() == 0 {
             self.replication.packs.free();
         }
-        if was_replica && self.replication.replicas.is_empty() {
-            self.replication.alone_since_ms = Some(now_ms);
+        if departure.is_last {
             self.update_interest();
         }
-        for other in useless {
+        for other in departure.useless {
             let detail = "the other connection of the replica ended";
             if self.turn.close_by_id(
                 &mut self.clients,
@@ -371,39 +292,29 @@ impl Server {
         }
     }
 
-    /// Waiting replicas join the current snapshot if it meets their needs, can be read from its
-    /// begin, and the backlog has the stream after it.
-    fn join_sync(&mut self, ids: &[ClientId], needs: SyncNeeds) -> bool {
-        let Some(sync) = self.replication.sync.take() else {
-            return false;
+    /// The snapshot that replicas wait for, if it is due.
+    fn due_snapshot(&mut self, keyspace: &Keyspace) -> Option<DueSnapshot> {
+        // Others may join it as long as it is being made, and can be read from its begin.
+        let spool = self.replication.sync.take();
+        let spool = spool.filter(|it| it.total().is_none() && it.failure().is_none());
+        let is_open = spool.as_ref().is_some_and(|it| it.reader().is_some());
+        self.replication.sync = spool;
+        let is_busy = self.persist.snapshots.in_progress()
+            || self.persist.aof.rewrites.in_progress()
+            || self.persist.loading.in_progress();
+        let now_ms = self.now.mono_ms;
+        let replicas = &mut self.replication.replicas;
+        let mut failing = std::mem::take(&mut replicas.failing);
+        let may_copy = |replica: &Replica| {
+            let main = replica.facts.main.and_then(|main| replicas.get(main));
+            let address = main.unwrap_or(replica).address();
+            let reader = replica.facts.reader();
+            may_copy(&mut failing, keyspace, (address, reader), now_ms)
         };
-        let is_under_way = sync.spool.total().is_none() && sync.spool.failure().is_none();
-        if !is_under_way {
-            return false;
-        }
-        let backlog = self.stream.backlog();
-        let crosses = |id: &ClientId| {
-            let replica = self.replication.replicas.get(*id);
-            replica.is_some_and(|its| self.replication.crosses_undo(&its.facts, sync.at.offset))
-        };
-        let joins = sync.needs == needs
-            && !ids.iter().any(crosses)
-            && self.stream.history().id == sync.at.id
-            && backlog.is_some_and(|backlog| backlog.holds(sync.at.offset))
-            && sync.spool.reader().is_some();
-        if joins {
-            tracing::info!("Waiting for end of BGSAVE for SYNC");
-            self.replication.send_snapshot(
-                &self.config,
-                &self.now,
-                &mut self.clients,
-                &mut self.turn,
-                ids,
-                &sync,
-            );
-        }
-        self.replication.sync = Some(sync);
-        joins
+        let state = (is_open, is_busy);
+        let due = replicas.due_snapshot(&self.config, &self.stream, state, now_ms, may_copy);
+        replicas.failing = failing;
+        due
     }
 }
 
@@ -414,43 +325,14 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        let waits = |r: &&Replica| matches!(r.state, ReplicaState::Waits(_));
-        let waiting: Vec<ClientId> = {
-            let replicas = server.replication.replicas.iter();
-            replicas.filter(waits).map(|r| r.id).collect()
+        let (ids, needs) = match server.due_snapshot(keyspace) {
+            Some(DueSnapshot::Begins(ids, needs)) => (ids, needs),
+            Some(DueSnapshot::Joins(ids, at)) => {
+                tracing::info!("Waiting for end of BGSAVE for SYNC");
+                return server.send_snapshot(&ids, at);
+            }
+            None => return,
         };
-        let waiting =
-            server
-                .replication
-                .without_failing(&server.clients, &server.now, keyspace, waiting);
-        let Some(&first) = waiting.first() else {
-            return;
-        };
-        let needs_of = |server: &Server, id: ClientId| {
-            let replica = server.replication.replicas.get(id).expect("it waits");
-            sync_needs(&server.config, &replica.facts)
-        };
-        let needs = needs_of(server, first);
-        let waiting = waiting.into_iter();
-        let same: Vec<ClientId> = waiting
-            .filter(|&id| needs_of(server, id) == needs)
-            .collect();
-        if server.join_sync(&same, needs) {
-            return;
-        }
-        let replica = server.replication.replicas.get(first).expect("it waits");
-        let ReplicaState::Waits(SnapshotWait { since_ms, .. }) = replica.state else {
-            return;
-        };
-        let busy = server.persist.snapshots.in_progress()
-            || server.persist.aof.rewrites.in_progress()
-            || server.persist.loading.in_progress();
-        if busy
-            || needs.sent_as == SnapshotFraming::Mark
-                && delays_sync(&server.config, &server.now, since_ms, same.len())
-        {
-            return;
-        }
         match needs.sent_as {
             SnapshotFraming::Mark if needs.by_channel => tracing::info!(
                 "Starting BGSAVE for SYNC with target: replicas sockets (rdb-channel)"
@@ -473,27 +355,17 @@ impl Engine {
                 if server.config.dialect == Dialect::Redis {
                     server.with_migrations(keyspace, |m, around| m.announce_again(around));
                 }
-                let sync = SharedSync {
-                    spool,
-                    needs,
-                    at: server.stream.position(),
-                };
+                let at = server.stream.position();
                 // The snapshot names no database for the stream after it.
                 server.stream.select_anew();
-                server.replication.send_snapshot(
-                    &server.config,
-                    &server.now,
-                    &mut server.clients,
-                    &mut server.turn,
-                    &same,
-                    &sync,
-                );
-                server.replication.sync = Some(sync);
+                server.replication.replicas.snapshot_begun(needs, at);
+                server.replication.sync = Some(spool);
+                server.send_snapshot(&ids, at);
                 server.replication.pause_at(PausePoint::SnapshotBegun);
             }
             Err(why) => {
                 tracing::warn!("BGSAVE failed, replicas are disconnected: {why}");
-                for id in same {
+                for id in ids {
                     let detail = "the snapshot for it failed";
                     server.turn.close_by_id(
                         &mut server.clients,
@@ -507,23 +379,12 @@ impl Engine {
 }
 
 impl Replication {
-    /// A replica's address, as the log names it.
-    pub fn replica_name(&self, client: &Client) -> String {
-        let replica = self.replicas.get(client.id);
-        match replica.map(|replica| &replica.facts) {
-            Some(facts) if facts.port > 0 => {
-                format!("{}:{}", facts.announced_ip(Some(client)), facts.port)
-            }
-            _ => format!("client id #{}", client.id.0),
-        }
-    }
-
     /// The stream begins for this replica: whether it is compressed stays so as long as the link.
     pub(crate) fn begin_packing(&mut self, config: &Config, id: ClientId) {
         let replica = self.replicas.get(id);
-        let packs = replica.is_some_and(|replica| packs_for(config, &replica.facts));
+        let packs = replica.is_some_and(|replica| replica.facts.is_packed(config));
         if let Some(replica) = self.replicas.get_mut(id) {
-            replica.packing = packs.then(|| Box::new(CompressedLink::new(replica.sent)));
+            replica.transport.packing = packs.then(|| Box::new(CompressedLink::new(replica.sent)));
         }
     }
 
@@ -546,176 +407,98 @@ impl Replication {
             close_changed(turn, clients, id);
         }
     }
+}
 
-    /// The address of a link's replica in the table of replicas that fail to load their copies.
-    pub(crate) fn failing_address(&self, clients: &Clients, replica: &Replica) -> (String, u16) {
-        let main = replica.facts.main;
-        let main = main.and_then(|main| self.replicas.get(main));
-        main.unwrap_or(replica).address(clients)
-    }
-
-    /// Whether the copy for a replica may begin now. If not, logs it, once for each copy.
-    pub(crate) fn log_failing(
-        &mut self,
-        clients: &Clients,
-        now: &Now,
-        keyspace: &Keyspace,
-        id: ClientId,
-    ) -> bool {
-        let Some(replica) = self.replicas.get(id) else {
-            return true;
-        };
-        let reads = peer_format(&replica.facts);
-        let (ip, port) = self.failing_address(clients, replica);
-        let now_ms = now.mono_ms;
-        let Some(failing) = self.failing.at(&ip, port) else {
-            return true;
-        };
-        if failing.retry_ms <= now_ms {
-            return true;
-        }
-        if !std::mem::replace(&mut failing.is_reported, true) {
-            failing.obstacle = obstacle(keyspace, reads);
-            let needs = failing
-                .obstacle
-                .as_ref()
-                .map_or_else(String::new, obstacle_line);
-            tracing::warn!(
-                "Replica {ip}:{port} was sent a whole copy {} times and has acknowledged none: it \
-                 probably cannot load it.{needs} The next one begins in {} s. `russet check-rdb --for` \
-                 names what another server cannot read of a file.",
-                failing.copies,
-                (failing.retry_ms - now_ms).div_ceil(1000)
-            );
-        }
-        false
-    }
-
-    /// The waiting replicas except replicas in a pause: a replica that has acknowledged none of its
-    /// earlier copies waits before the next copy. Logs the pauses.
-    pub(crate) fn without_failing(
-        &mut self,
-        clients: &Clients,
-        now: &Now,
-        keyspace: &Keyspace,
-        waiting: Vec<ClientId>,
-    ) -> Vec<ClientId> {
-        if self.failing.is_empty() {
-            return waiting;
-        }
-        let may_continue = |id: &ClientId| self.log_failing(clients, now, keyspace, *id);
-        waiting.into_iter().filter(may_continue).collect()
-    }
-
-    /// Sends this snapshot to these waiting replicas.
-    pub(crate) fn send_snapshot(
-        &mut self,
-        config: &Config,
-        now: &Now,
-        clients: &mut Clients,
-        turn: &mut Turn,
-        ids: &[ClientId],
-        sync: &SharedSync,
-    ) {
-        let now_ms = now.mono_ms;
+impl Server {
+    /// Sends the snapshot that was begun last to these waiting replicas; the stream follows at
+    /// this position.
+    fn send_snapshot(&mut self, ids: &[ClientId], at: Position) {
+        let now_ms = self.now.mono_ms;
         for &id in ids {
-            let Some(reader) = sync.spool.reader() else {
+            let Some(spool) = self.replication.sync.clone() else {
                 return;
             };
-            let Some(mut session) = clients.take(id) else {
+            let Some(reader) = spool.reader() else {
+                return;
+            };
+            let Some(mut session) = self.clients.take(id) else {
                 continue;
             };
-            let (mut pinned, mut main) = (None, None);
-            if let Some(replica) = self.replicas.get_mut(id) {
-                let by_sync = matches!(
-                    replica.state,
-                    ReplicaState::Waits(SnapshotWait { by_sync: true, .. })
-                );
-                if by_sync && sync.needs.by_channel {
-                    let Position {
-                        id: history,
-                        offset,
-                    } = sync.at;
+            let (greeting, main) = self.replication.replicas.send_snapshot(id, now_ms);
+            let Position {
+                id: history,
+                offset,
+            } = at;
+            match greeting {
+                Greeting::FullResync => {
+                    let line = format!("+FULLRESYNC {history} {offset}\r\n");
+                    session.reply.raw(line.as_bytes());
+                }
+                Greeting::EndOffset => {
                     // -1: no database; the stream selects it.
                     let line = format!("$ENDOFF:{offset} {history} -1 {}\r\n", id.0);
                     session.reply.raw(line.as_bytes());
-                    pinned = Some(id);
-                } else if !by_sync {
-                    let Position { id, offset } = sync.at;
-                    let line = format!("+FULLRESYNC {id} {offset}\r\n");
-                    session.reply.raw(line.as_bytes());
                 }
-                replica.sent = sync.at.offset;
-                let sending =
-                    SnapshotTransfer::new(sync.spool.clone(), reader, sync.needs.sent_as, now_ms);
-                replica.state = ReplicaState::Sending(Box::new(sending));
-                main = replica.facts.main;
+                Greeting::Nothing => {}
             }
-            if let Some(second) = pinned {
-                self.replicas.pin(second, sync.at.offset);
+            if let Some(replica) = self.replication.replicas.get_mut(id) {
+                let sent_as = replica.facts.sync_needs(&self.config).sent_as;
+                let snapshot = SnapshotTransfer::new(spool, reader, sent_as, now_ms);
+                replica.transport.snapshot = Some(Box::new(snapshot));
             }
             if let Some(main) = main {
-                self.begin_streaming(config, now, main, sync.at.offset);
+                self.replication.begin_packing(&self.config, main);
             }
-            turn.queue_flush(&mut session);
-            clients.put_back(session);
-        }
-    }
-
-    /// Other links with this link's announced address count as replaced until an acknowledgement
-    /// arrives on them: that distinguishes replicas that share an address from a replica that has
-    /// connected again.
-    pub(crate) fn doubt_earlier_links(&mut self, clients: &Clients, client: &Client) {
-        let replicas = &self.replicas;
-        let Some(this) = replicas.get(client.id).map(|replica| &replica.facts) else {
-            return;
-        };
-        if this.port == 0 || this.rdb_channel_link {
-            return;
-        }
-        let ip = this.announced_ip(Some(client));
-        let is_same = |other: &&Replica| {
-            other.id != client.id && other.facts.port == this.port && other.address(clients).0 == ip
-        };
-        let same: Vec<ClientId> = replicas.iter().filter(is_same).map(|r| r.id).collect();
-        for id in same {
-            if let Some(other) = self.replicas.get_mut(id) {
-                other.is_replaced = true;
-            }
+            self.turn.queue_flush(&mut session);
+            self.clients.put_back(session);
         }
     }
 }
 
-/// Whether a replica's next snapshot, or the stream that follows for it, is compressed.
-fn packs_for(config: &Config, facts: &Facts) -> bool {
-    config.repl_compression.is_on() && facts.lz4
+/// Asks a replica that needs everything to open a second link.
+fn offer_channel(acl: &mut Acl, client: &mut Client, reply: &mut Reply, protocol: ChannelProtocol) {
+    match protocol {
+        ChannelProtocol::RdbChannel { main } => {
+            reply.raw(format!("+RDBCHANNELSYNC {main}\r\n").as_bytes());
+            acl.becomes_link(client, ClientFlags::REPLICA);
+        }
+        // The main link sends PSYNC again, once the second link has a snapshot.
+        ChannelProtocol::DualChannel => reply.raw(b"+DUALCHANNELSYNC\r\n"),
+    }
+}
+
+/// Whether the copy for a replica with this address may begin. A replica that has acknowledged none
+/// of its earlier copies waits before the next copy, which is logged once for each copy.
+fn may_copy(
+    failing: &mut FailingReplicas,
+    keyspace: &Keyspace,
+    ((ip, port), reader): ((String, u16), ReaderMake),
+    now_ms: u64,
+) -> bool {
+    let Some(failing) = failing.at(&ip, port) else {
+        return true;
+    };
+    if failing.retry_ms <= now_ms {
+        return true;
+    }
+    if !std::mem::replace(&mut failing.is_reported, true) {
+        let obstacle = obstacle(keyspace, peer_format(reader));
+        let needs = obstacle.as_ref().map_or_else(String::new, obstacle_line);
+        failing.unreadable = obstacle.map(|it| (it.what, it.version));
+        tracing::warn!(
+            "Replica {ip}:{port} was sent a whole copy {} times and has acknowledged none: it \
+             probably cannot load it.{needs} The next one begins in {} s. `russet check-rdb --for` \
+             names what another server cannot read of a file.",
+            failing.copies,
+            (failing.retry_ms - now_ms).div_ceil(1000)
+        );
+    }
+    false
 }
 
 /// Whether the replica's stream is compressed and should no longer be, or the reverse.
 fn is_packed_otherwise(config: &Config, replica: &Replica) -> bool {
-    replica.is_online() && replica.packing.is_some() != packs_for(config, &replica.facts)
-}
-
-/// The form and content of the snapshot that a replica needs.
-fn sync_needs(config: &Config, facts: &Facts) -> SyncNeeds {
-    let content = content(facts);
-    // A part of the data is never taken from a file, as in Redis.
-    let by_channel = facts.rdb_channel_link;
-    let is_part = content != SyncContent::Everything;
-    // The length of a compressed snapshot is known only at its end.
-    let packed = packs_for(config, facts) && (by_channel || facts.eof);
-    let by_mark = by_channel || facts.eof && (config.repl_diskless_sync || is_part || packed);
-    SyncNeeds {
-        reads: peer_format(facts),
-        content,
-        sent_as: if by_mark {
-            SnapshotFraming::Mark
-        } else {
-            SnapshotFraming::Length
-        },
-        by_channel,
-        packed,
-    }
+    replica.is_online() && replica.transport.packing.is_some() != replica.facts.is_packed(config)
 }
 
 /// The form of a snapshot that begins now.
@@ -725,32 +508,24 @@ fn sync_form(
     keyspace: &Keyspace,
     needs: SyncNeeds,
 ) -> SyncForm {
+    let reads = peer_format(needs.reader);
     let (version, dialect) = match config.rdb_version {
-        0 => sync_version(keyspace, needs.reads),
+        0 => sync_version(keyspace, reads),
         asked => (asked, RdbOrigin::of_written(asked)),
     };
     let is_valkey = config.dialect == Dialect::Valkey;
     let imports = migrations.filter(|_| is_valkey);
     let has_imports = imports.is_some_and(|it| it.machine.copied_imports().next().is_some());
     let (version, dialect) = match config.rdb_version {
-        0 if has_imports => version_with_imports((version, dialect), needs.reads),
+        0 if has_imports => version_with_imports((version, dialect), reads),
         _ => (version, dialect),
     };
     SyncForm {
         version,
         dialect,
-        content: needs.content,
+        content: content(needs),
         packed: needs.packed,
     }
-}
-
-/// Whether the replicas that wait for a snapshot of unannounced length should wait for others.
-fn delays_sync(config: &Config, now: &Now, since_ms: u64, waiting: usize) -> bool {
-    let waited_ms = now.mono_ms.saturating_sub(since_ms);
-    let enough = config.repl_diskless_sync_max_replicas as usize;
-    config.repl_diskless_sync
-        && waited_ms < u64::from(config.repl_diskless_sync_delay) * 1000
-        && (enough == 0 || waiting < enough)
 }
 
 fn close_changed(turn: &mut Turn, clients: &mut Clients, id: ClientId) {

@@ -110,7 +110,7 @@ impl Server {
         );
         self.replication
             .drop_replicas(&mut self.clients, &mut self.turn);
-        self.replication.alone_since_ms = None;
+        self.replication.replicas.alone_since_ms = None;
         self.role_changed(keyspace);
         self.begin_log_again(keyspace);
     }
@@ -172,7 +172,7 @@ impl Server {
         selected: Option<DbIndex>,
     ) {
         // Undone flushes were of the history before.
-        self.replication.undone_now = false;
+        self.replication.replicas.undone_now = false;
         self.replication.record_undone(&mut self.persist, None);
         match at {
             Some(at) => self.stream.follow(at, selected),

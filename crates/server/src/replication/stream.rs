@@ -238,7 +238,7 @@ impl Server {
         replied: usize,
     ) {
         let (replica, id) = (
-            self.replication.replica_name(&session.client),
+            self.replication.replicas.name_of(session.client.id),
             session.client.id.0,
         );
         let last = session.client.traffic.last_command;

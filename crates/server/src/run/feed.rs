@@ -10,12 +10,13 @@ use super::write::SendOutcome;
 
 use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
-use crate::parts::replication::replicas::{Replica, ReplicaState};
-use crate::parts::replication::sending::{Next, SnapshotFraming};
+use crate::parts::replication::replica_link::Replica;
+use crate::parts::replication::sending::Next;
 use crate::state::Server;
 use russet_keyspace::ClientId;
 use russet_persistence::aof::Feed;
 use russet_replication::compression::BLOCK_BYTES;
+use russet_replication::primary::{ReplicaState, SentSnapshot, SnapshotFraming};
 use russet_replication::{Backlog, Position};
 
 /// Bytes of the log that are read at a time while a position is looked for.
@@ -78,7 +79,7 @@ impl Server {
         let mut gathers = false;
         let has_more = |replica: &&Replica| match &replica.state {
             ReplicaState::Online | ReplicaState::Streams => {
-                if replica.is_inside_block() {
+                if replica.transport.is_inside_block() {
                     return true;
                 }
                 let unsent = sendable.saturating_sub(replica.sent);
@@ -86,7 +87,7 @@ impl Server {
                 gathers |= is_little && unsent > 0;
                 unsent > 0 && !is_little
             }
-            ReplicaState::Sending(_) => true,
+            ReplicaState::Sending => true,
             _ => false,
         };
         let replicas = self.replication.replicas.iter().filter(has_more);
@@ -118,7 +119,7 @@ impl Loop {
             .replication
             .replicas
             .get(session.client.id);
-        if replica.is_some_and(|replica| replica.packing.is_some()) {
+        if replica.is_some_and(|replica| replica.transport.packing.is_some()) {
             left = left.min(PACKED_BYTES);
         }
         loop {
@@ -156,7 +157,8 @@ impl Loop {
         let Some(replica) = server.replication.replicas.get_mut(id) else {
             return Ok(None);
         };
-        if !std::mem::replace(&mut replica.is_tuned, true) && server.config.repl_disable_tcp_nodelay
+        if !std::mem::replace(&mut replica.transport.is_tuned, true)
+            && server.config.repl_disable_tcp_nodelay
         {
             stream.set_nodelay(false);
         }
@@ -164,23 +166,23 @@ impl Loop {
             let behind = b.end().saturating_sub(replica.sent);
             b.holds(replica.sent) && behind <= b.size() + NEAR_BYTES
         };
-        if let Some(log) = &replica.log
+        if let Some(log) = &replica.transport.log
             && !log.is_inside_hole()
             && server.stream.backlog().is_some_and(is_near)
         {
-            replica.log = None;
-            if let Some(packing) = &mut replica.packing {
+            replica.transport.log = None;
+            if let Some(packing) = &mut replica.transport.packing {
                 packing.leaves_log(replica.sent);
             }
         }
-        if replica.packing.is_some() && replica.gets_stream() {
+        if replica.transport.packing.is_some() && replica.gets_stream() {
             return self.feed_packed(session);
         }
         let mut done = None;
-        let wrote = match &mut replica.state {
+        let wrote = match replica.state {
             ReplicaState::Online
                 if replica.sent < sendable
-                    && let Some(log) = &mut replica.log =>
+                    && let Some(log) = &mut replica.transport.log =>
             {
                 let room = most.min((sendable - replica.sent) as usize);
                 let next = match log.peek(server.persist.aof.log(), SEEK_BYTES) {
@@ -213,25 +215,27 @@ impl Loop {
                 }
                 wrote(stream.write_vectored(&slices))
             }
-            ReplicaState::Sending(sending) => match sending.next() {
-                Ok(Next::Bytes(bytes)) => {
-                    let part = &bytes[..bytes.len().min(most)];
-                    let wrote = wrote(stream.write(part));
-                    if let Some(Wrote::Bytes(n)) = wrote {
-                        sending.advance(n, now_ms);
+            ReplicaState::Sending if let Some(sending) = &mut replica.transport.snapshot => {
+                match sending.next() {
+                    Ok(Next::Bytes(bytes)) => {
+                        let part = &bytes[..bytes.len().min(most)];
+                        let wrote = wrote(stream.write(part));
+                        if let Some(Wrote::Bytes(n)) = wrote {
+                            sending.advance(n, now_ms);
+                        }
+                        wrote
                     }
-                    wrote
+                    Ok(Next::Wait) => return Ok(None),
+                    Ok(Next::Done(form)) => {
+                        done = Some(form);
+                        Some(Wrote::Bytes(0))
+                    }
+                    Ok(Next::Failed(why)) => {
+                        return Err(format!("A full synchronization failed: {why}"));
+                    }
+                    Err(error) => return Err(format!("Reading a snapshot for a replica: {error}")),
                 }
-                Ok(Next::Wait) => return Ok(None),
-                Ok(Next::Done(form)) => {
-                    done = Some(form);
-                    Some(Wrote::Bytes(0))
-                }
-                Ok(Next::Failed(why)) => {
-                    return Err(format!("A full synchronization failed: {why}"));
-                }
-                Err(error) => return Err(format!("Reading a snapshot for a replica: {error}")),
-            },
+            }
             _ => return Ok(None),
         };
         if let Some(form) = done {
@@ -265,7 +269,7 @@ impl Loop {
         let Some(replica) = server.replication.replicas.get_mut(id) else {
             return Ok(None);
         };
-        let Some(packing) = &mut replica.packing else {
+        let Some(packing) = &mut replica.transport.packing else {
             return Ok(None);
         };
         let mut packed = 0;
@@ -274,7 +278,7 @@ impl Loop {
                 return Ok(None);
             }
             let packs = &mut server.replication.packs;
-            let block = match (&mut replica.log, server.stream.backlog()) {
+            let block = match (&mut replica.transport.log, server.stream.backlog()) {
                 (Some(log), _) => {
                     let room = BLOCK_BYTES.min((sendable - replica.sent) as usize);
                     match log.peek(server.persist.aof.log(), SEEK_BYTES) {
@@ -323,29 +327,30 @@ impl Loop {
     /// A replica has been sent its whole snapshot.
     fn sent_snapshot(&mut self, session: &mut Session, form: SnapshotFraming) -> Option<Wrote> {
         let server = &mut self.engine.server;
-        let name = server.replication.replica_name(&session.client);
-        let now_ms = server.now.mono_ms;
-        let replica = server.replication.replicas.get_mut(session.client.id)?;
-        replica.received_ms = now_ms;
-        if replica.facts.rdb_only {
-            tracing::info!("Replica {name} requested an RDB only, it is closed.");
-            let detail = "it asked for a snapshot alone, and has it";
-            session
-                .client
-                .close_after_reply(Disconnection::new(EndReason::Link, detail));
-            replica.state = ReplicaState::AwaitsAck;
-            let main = replica.facts.main;
-            if let Some(main) = main {
-                server.second_link_done(main, &name);
+        let (id, now_ms) = (session.client.id, server.now.mono_ms);
+        let replicas = &mut server.replication.replicas;
+        let sent = replicas.snapshot_sent(id, form, now_ms)?;
+        let replica = replicas.get_mut(id)?;
+        let name = replica.name();
+        replica.transport.snapshot = None;
+        match sent {
+            SentSnapshot::Closes(main) => {
+                tracing::info!("Replica {name} requested an RDB only, it is closed.");
+                let detail = "it asked for a snapshot alone, and has it";
+                session
+                    .client
+                    .close_after_reply(Disconnection::new(EndReason::Link, detail));
+                if let Some(main) = main {
+                    server.replica_online(main);
+                }
+                return Some(Wrote::Over);
             }
-            return Some(Wrote::Over);
-        }
-        let acks = form == SnapshotFraming::Mark && !replica.is_mute;
-        if acks {
-            tracing::info!("Streamed replica with replica {name}: waiting for its REPLCONF ACK");
-            replica.state = ReplicaState::AwaitsAck;
-        } else {
-            server.replica_online(session.client.id, &name)
+            SentSnapshot::AwaitsAck => {
+                tracing::info!(
+                    "Streamed replica with replica {name}: waiting for its REPLCONF ACK"
+                );
+            }
+            SentSnapshot::Streams => server.replica_online(id),
         }
         Some(Wrote::Bytes(0))
     }

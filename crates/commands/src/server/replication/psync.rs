@@ -51,7 +51,7 @@ fn psync(call: &mut Call<'_>) -> CommandResult {
         world.server.take_over(world.keyspace, &id)?;
     }
     let Some(offset) = parse_i64(offset) else {
-        let name = call.server.replication.replica_name(call.client);
+        let name = call.server.replication.replicas.name_of(call.client.id);
         tracing::warn!("Replica {name} asks for synchronization but with a wrong offset");
         return Err(CommandError::NotAnInteger);
     };
@@ -114,7 +114,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
     if call.origin == Origin::Loading {
         return Ok(());
     }
-    let (id, now_ms) = (call.client.id, call.server.now.mono_ms);
+    let (peer, now_ms) = (call.client.link_peer(), call.server.now.mono_ms);
     for at in (1..args.len()).step_by(2) {
         let (option, value) = (args.at(at), args.at(at + 1));
         let name = option.to_ascii_lowercase();
@@ -131,7 +131,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
             return Ok(());
         }
         let replicas = &mut call.server.replication.replicas;
-        let facts = &mut replicas.introduce(id, now_ms).facts;
+        let facts = &mut replicas.introduce(peer, now_ms).facts;
         match &name[..] {
             b"listening-port" => {
                 let port = parse_i64(value).ok_or(CommandError::NotAnInteger)?;
@@ -171,14 +171,15 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
             b"rdb-channel" => facts.rdb_channel_link = value == b"1",
             b"main-ch-client-id" => {
                 let main = parse_digits(value).map(ClientId);
-                let main = main.filter(|&main| call.server.replication.has_main_link(main));
+                let main =
+                    main.filter(|&main| call.server.replication.replicas.awaits_second(main));
                 let Some(main) = main else {
                     let shown = String::from_utf8_lossy(value);
                     let text = format!("ERR Unrecognized RDB client id: {shown}");
                     return Err(CommandError::owned(text));
                 };
                 let replicas = &mut call.server.replication.replicas;
-                replicas.introduce(id, now_ms).facts.main = Some(main);
+                replicas.introduce(peer, now_ms).facts.main = Some(main);
             }
             b"set-rdb-client-id" => {
                 let second = parse_digits(value).map(ClientId);
@@ -188,7 +189,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
                     let text = format!("ERR Unrecognized RDB client id {shown}");
                     return Err(CommandError::owned(text));
                 };
-                replicas.introduce(id, now_ms).facts.second = Some(second);
+                replicas.introduce(peer, now_ms).facts.second = Some(second);
             }
             b"rdb-filter-only" => facts.filter = Some(filter(value)?),
             b"version" => facts.version = Some(version(value)?),
@@ -197,7 +198,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
                     return Err(CommandError::Text("ERR Invalid cluster node id"));
                 }
                 let replicas = &mut call.server.replication.replicas;
-                replicas.introduce(id, now_ms).facts.node_id = Some(value.into());
+                replicas.introduce(peer, now_ms).facts.node_id = Some(value.into());
             }
             _ => {
                 let shown = String::from_utf8_lossy(option);
@@ -254,8 +255,7 @@ fn acknowledge(call: &mut Call<'_>, at: usize) -> CommandResult {
     let synced = if has_synced { offset(at + 3) } else { None };
     let id: ClientId = call.client.id;
     if call.client.flags.contains(ClientFlags::REPLICA) {
-        let name = call.server.replication.replica_name(call.client);
-        call.server.acknowledged(id, &name, applied, synced);
+        call.server.acknowledged(id, applied, synced);
     }
     Ok(())
 }

@@ -119,7 +119,7 @@ fn primary_role(server: &Server, reply: &mut Reply) {
     let online: Vec<_> = (server.replication.replicas.iter())
         .filter(|replica| replica.is_online())
         .map(|replica| {
-            let (ip, port) = replica.address(&server.clients);
+            let (ip, port) = replica.address();
             (ip, port, replica.acked)
         })
         .collect();

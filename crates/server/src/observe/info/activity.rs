@@ -170,7 +170,7 @@ fn aof_file(from: &Source<'_>, to: &mut InfoWriter) {
 
 /// A line per field, in Redis's order: long, and flat.
 pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
-    let syncs = from.server.replication.syncs;
+    let syncs = from.server.replication.replicas.syncs;
     let server = from.server;
     let (stats, rates, keys) = (
         &server.stats,

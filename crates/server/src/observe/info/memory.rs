@@ -13,7 +13,7 @@ use super::{InfoWriter, Source};
 
 use crate::observe::not_counted::NotCounted;
 use crate::parts::memory::client_memory::not_counted_of;
-use crate::parts::replication::replicas::Replica;
+use crate::parts::replication::replica_link::Replica;
 use russet_base::text::human;
 
 use russet_base::memory::cgroup::Owner;

@@ -72,8 +72,8 @@ pub fn replication(from: &Source<'_>, to: &mut InfoWriter) {
     if server.config.repl_compression.is_on() {
         to.field("repl_compression_errors", replication.compression_errors);
     }
-    if let Some((asked, end)) = replication.ahead.last {
-        let count = replication.ahead.count;
+    if let Some((asked, end)) = replication.replicas.ahead.last {
+        let count = replication.replicas.ahead.count;
         to.line(format_args!(
             "repl_replicas_ahead:count={count},last_offset={asked},own_offset={end}"
         ));
@@ -245,7 +245,7 @@ fn write_sync_writes(from: &Source<'_>, to: &mut InfoWriter) {
 /// Writes the replicas that load no snapshot that they are sent; no line if there are none.
 fn write_failing(server: &Server, to: &mut InfoWriter) {
     let now_ms = server.now.mono_ms;
-    let failing = &server.replication.failing;
+    let failing = &server.replication.replicas.failing;
     let count = failing.repeatedly(now_ms).count();
     if count > 0 {
         to.field("sync_failing_replicas", count);
@@ -253,13 +253,8 @@ fn write_failing(server: &Server, to: &mut InfoWriter) {
     for (at, its) in failing.repeatedly(now_ms).enumerate() {
         let (ip, port, copies) = (&its.ip, its.port, its.copies);
         let retry_s = its.retry_ms.saturating_sub(now_ms).div_ceil(1000);
-        let needs = its.obstacle.as_ref();
-        let needs = needs.map_or_else(String::new, |obstacle| {
-            format!(
-                ",version={},needs={}",
-                obstacle.version,
-                obstacle.what.replace(',', "")
-            )
+        let needs = its.unreadable.map_or_else(String::new, |(what, version)| {
+            format!(",version={version},needs={}", what.replace(',', ""))
         });
         to.line(format_args!(
             "sync_failing{at}:ip={ip},port={port},copies={copies},retry_s={retry_s}{needs}"
@@ -282,7 +277,7 @@ fn write_replicas(server: &Server, to: &mut InfoWriter) {
         );
     }
     for (at, replica) in server.replication.replicas.listed().enumerate() {
-        let (ip, port) = replica.address(&server.clients);
+        let (ip, port) = replica.address();
         let lag_s = if replica.is_online() {
             now_ms.saturating_sub(replica.received_ms) / 1000
         } else {
@@ -294,6 +289,7 @@ fn write_replicas(server: &Server, to: &mut InfoWriter) {
             None => ("", ""),
         };
         let packing = replica
+            .transport
             .packing
             .as_ref()
             .map_or_else(String::new, |packing| {

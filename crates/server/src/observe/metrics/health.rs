@@ -132,7 +132,11 @@ fn fault(code: &'static str, text: impl Into<String>) -> Finding {
 /// are lacking.
 fn failing_replicas(server: &Server) -> Option<String> {
     let wanted = server.config.min_replicas_to_write;
-    let failing = server.replication.failing.repeatedly(server.now.mono_ms);
+    let failing = server
+        .replication
+        .replicas
+        .failing
+        .repeatedly(server.now.mono_ms);
     let failing: Vec<String> = failing
         .map(|its| format!("{}:{}", its.ip, its.port))
         .collect();

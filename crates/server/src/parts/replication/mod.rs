@@ -1,4 +1,4 @@
-//! Replication: which servers follow this one ([`replicas`]), and which server it follows
+//! Replication: which servers follow this one (`replication::primary`), and which server it follows
 //! ([`upstream`]). The stream itself, its offset and its history, belongs to `replication::Stream`.
 //!
 //! Both own state and answer questions; the loop drives the sockets (`run::upstream`,
@@ -6,36 +6,34 @@
 //! the rest of the server.
 
 pub mod changes;
-pub mod failing;
 pub mod failover;
 pub mod local_expiries;
 pub mod packing;
 pub mod past;
 pub mod quorum;
-pub mod replicas;
+pub mod replica_link;
 pub mod sending;
 mod slow;
 pub mod sync_writes;
 pub mod upstream;
 
-use crate::parts::replication::replicas::{Facts, Replica, ReplicaState};
 use russet_base::clock::Now;
 use russet_config::Config;
 use russet_keyspace::ClientId;
+use russet_persistence::spool::Spool;
 use russet_replication::Stream;
 use russet_replication::quorum::QuorumNote;
 use rustix::process::{Signal, getpid, kill_process};
 
-use failing::FailingReplicas;
 use failover::Failover;
 use local_expiries::LocalExpiries;
 use packing::Packs;
 use quorum::QuorumDriver;
-use replicas::Replicas;
-use sending::SharedSync;
+use replica_link::{Replica, Replicas};
 use sync_writes::SyncWrites;
 
 use russet_replication::ReplOffset;
+use russet_replication::primary::ReplicaState;
 use russet_replication::upstream::Phase;
 
 use upstream::Upstream;
@@ -43,17 +41,12 @@ use upstream::Upstream;
 /// See the module.
 #[derive(Default)]
 pub struct Replication {
+    /// The servers that follow this one.
     pub replicas: Replicas,
-    /// Replicas that do not load the snapshots that they are sent.
-    pub failing: FailingReplicas,
     /// The primary that this server follows; `None`: it is a primary itself.
     pub upstream: Option<Box<Upstream>>,
-    /// Since when a primary has no replica, monotonic milliseconds.
-    pub(crate) alone_since_ms: Option<u64>,
     /// The last second in which cron checked the links.
     pub(crate) tended_s: u64,
-    /// When the stream had its last PING, monotonic milliseconds.
-    pub(crate) pinged_ms: u64,
     /// A client waits for acknowledgements: the stream gets a GETACK in this turn.
     pub(crate) asks_acks: bool,
     /// The stream leaves in this turn, without waiting for more bytes.
@@ -62,18 +55,14 @@ pub struct Replication {
     pub(crate) gathers_since: Option<u64>,
     /// Acknowledgements have been received since the clients that wait for them were last checked.
     pub(crate) has_acks: bool,
-    /// The snapshot for replicas that was begun last.
-    pub sync: Option<SharedSync>,
+    /// The bytes of the snapshot for replicas that was begun last.
+    pub sync: Option<Spool>,
     /// Compresses the stream for replicas that take it so.
     pub(crate) packs: Packs,
     /// Links on which compressed bytes were damaged.
     pub compression_errors: u64,
     /// Keys that this replica expires by itself.
     pub local_expiries: LocalExpiries,
-    /// The last undo of a flush is before this position of the stream.
-    pub(crate) undone_at: Option<ReplOffset>,
-    /// Another undo is at the end of the stream, or about to be.
-    pub(crate) undone_now: bool,
     /// The writes that the last demotion has lost.
     pub lost: Option<LostWrites>,
     /// Synchronous replication, at a primary.
@@ -92,11 +81,6 @@ pub struct Replication {
     pub failover: Option<Failover>,
     /// DEBUG REPL-PAUSE: the point at which the process stops itself.
     pub pause_at: Option<PausePoint>,
-    /// Replicas that had more of the stream than this server, because this server has lost the end
-    /// of its stream.
-    pub ahead: ReplicasAhead,
-    /// Full synchronizations begun, partial synchronizations granted and refused.
-    pub syncs: SyncCounts,
 }
 
 /// The port at which other servers reach this one.
@@ -117,15 +101,6 @@ pub(crate) struct AckHabit {
     pub(crate) sent: (ReplOffset, ReplOffset),
 }
 
-/// Replicas that asked to continue from a position that this server has not reached.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ReplicasAhead {
-    pub count: u64,
-    /// The position that the last replica asked for, and the end of the history that both servers
-    /// share.
-    pub last: Option<(ReplOffset, ReplOffset)>,
-}
-
 /// Writes that a demotion has lost.
 #[derive(Clone, Debug)]
 pub struct LostWrites {
@@ -134,14 +109,6 @@ pub struct LostWrites {
     pub bytes: u64,
     /// The file that has them.
     pub file: String,
-}
-
-/// INFO's `sync_full`, `sync_partial_ok`, `sync_partial_err`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SyncCounts {
-    pub full: u64,
-    pub partial_ok: u64,
-    pub partial_err: u64,
 }
 
 /// The point at which DEBUG REPL-PAUSE stops the process, until it gets SIGCONT.
@@ -235,12 +202,6 @@ impl Replication {
             && config.min_replicas_max_lag > 0
             && !self.is_replica()
             && self.good_replicas(config, now) < wanted
-    }
-
-    /// Whether the stream after `from` has an undo, and the replica does not know FLUSH UNDO.
-    pub fn crosses_undo(&self, facts: &Facts, from: ReplOffset) -> bool {
-        let is_later = self.undone_at.is_some_and(|at| from < at);
-        !facts.knows_undo() && (is_later || self.undone_now)
     }
 
     /// Bytes of the stream that a client, if it is a replica, has still to be sent. They are in the

@@ -9,42 +9,11 @@ use std::io;
 
 use bytes::Bytes;
 
-use crate::parts::persist::snapshot::SyncContent;
 use russet_base::random;
-use russet_persistence::rdb::PeerFormat;
 use russet_persistence::spool::{Spool, SpoolReader};
-use russet_replication::Position;
+use russet_replication::primary::SnapshotFraming;
 
 const MARK_BYTES: usize = 40;
-
-/// The form in which a snapshot is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SnapshotFraming {
-    /// `$<length>`: begins when the whole snapshot is there.
-    Length,
-    /// `$EOF:<mark>`: begins at once.
-    Mark,
-}
-
-/// A replica's requirements of a snapshot: replicas with the same needs share a snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SyncNeeds {
-    pub reads: PeerFormat,
-    pub content: SyncContent,
-    pub sent_as: SnapshotFraming,
-    /// A second link sends the snapshot.
-    pub by_channel: bool,
-    /// The snapshot is compressed as a whole.
-    pub packed: bool,
-}
-
-/// A snapshot for replicas that is being made, which others may join.
-pub struct SharedSync {
-    pub spool: Spool,
-    pub needs: SyncNeeds,
-    /// The position of the stream that follows the snapshot.
-    pub at: Position,
-}
 
 /// See the module.
 #[derive(Debug)]

@@ -4,9 +4,11 @@
 //! same holds for replicas whose positions are in files that a rewrite replaces, because a feed
 //! keeps its files.
 
-use super::replicas::{Replica, ReplicaState, Replicas};
+use super::Replication;
+use super::replica_link::Replica;
 
 use russet_persistence::aof::{Feed, Log};
+use russet_replication::primary::ReplicaState;
 use russet_replication::{ReplOffset, Stream};
 
 /// Bytes of the log that are read to find a position at once; it has places every 4 MiB.
@@ -20,7 +22,7 @@ const RETRY_MS: u64 = 1000;
 #[derive(Debug)]
 pub struct Unreadable;
 
-impl Replicas {
+impl Replication {
     /// Replicas that have been sent the stream up to a position before `before` only continue from
     /// the log, if the log has their positions. O(replicas), and a bounded read of a file for each
     /// replica that changes.
@@ -32,10 +34,11 @@ impl Replicas {
         now_ms: u64,
     ) -> Result<(), Unreadable> {
         let mut result = Ok(());
-        for replica in self.iter_mut() {
+        for replica in self.replicas.iter_mut() {
             let reads = !matches!(replica.state, ReplicaState::Waits(_)) && !replica.facts.rdb_only;
-            let is_due = now_ms >= replica.log_retry_ms;
-            if !reads || replica.sent >= before || replica.log.is_some() || !is_due {
+            let link = &mut replica.transport;
+            let is_due = now_ms >= link.log_retry_ms;
+            if !reads || replica.sent >= before || link.log.is_some() || !is_due {
                 continue;
             }
             let Some(mut feed) = log.feed(replica.sent) else {
@@ -57,7 +60,7 @@ impl Replicas {
                 Some(Some(rest)) if is_found => feed.complete_hole(&rest),
                 None if is_found => {}
                 _ => {
-                    replica.log_retry_ms = now_ms + RETRY_MS;
+                    replica.transport.log_retry_ms = now_ms + RETRY_MS;
                     continue;
                 }
             }
@@ -67,7 +70,7 @@ impl Replicas {
                 stream.offset().saturating_sub(replica.sent),
                 replica.sent + 1
             );
-            replica.log = Some(Box::new(feed));
+            replica.transport.log = Some(Box::new(feed));
             replica.over_soft_since_ms = None;
         }
         result

@@ -22,8 +22,7 @@
 
 use std::collections::VecDeque;
 
-use crate::parts::replication::replicas::Replicas;
-use russet_config::{Config, SyncMedium};
+use russet_config::Config;
 use russet_replication::ReplOffset;
 
 /// Milliseconds between two notes of the safe position.
@@ -313,28 +312,6 @@ impl SyncWrites {
         };
         self.is_full = facts.window > 0 && self.unsafe_bytes() >= facts.window;
         before != (self.state, self.is_full)
-    }
-}
-
-impl Replicas {
-    /// Replicas whose acknowledgements count for `min-sync-replicas`.
-    pub fn sync_replicas(&self) -> usize {
-        self.holders()
-            .filter(|replica| replica.is_confirmed)
-            .count()
-    }
-
-    /// The position that `needed` of these replicas have; 0: there are fewer.
-    pub(crate) fn synced_by(&self, needed: usize, medium: SyncMedium) -> ReplOffset {
-        match medium {
-            SyncMedium::Memory => self.acked_by(needed),
-            SyncMedium::Disk => self.position_of(needed, |replica| replica.acked_on_disk),
-        }
-    }
-
-    /// Whether a replica that counts acknowledges only when it is asked.
-    pub(crate) fn must_be_asked(&self) -> bool {
-        self.holders().any(|replica| !replica.facts.acks_each_turn)
     }
 }
 

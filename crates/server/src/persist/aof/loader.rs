@@ -508,7 +508,7 @@ impl Load for AofLoader {
             });
         }
         let mut manifest = self.manifest;
-        manifest.undone = server.replication.undone_at;
+        manifest.undone = server.replication.replicas.undone_at;
         server.open_aof(keyspace, self.names, manifest)
     }
 }

@@ -198,8 +198,10 @@ impl Server {
             && let Some(log) = self.persist.aof.log()
             && let Some(first) = log.current_first()
         {
-            let replicas = &mut self.replication.replicas;
-            let moved = replicas.move_to_log(first, log, &self.stream, self.now.mono_ms);
+            let now_ms = self.now.mono_ms;
+            let moved = self
+                .replication
+                .move_to_log(first, log, &self.stream, now_ms);
             if moved.is_err() {
                 self.persist.aof.forget_chain();
             }

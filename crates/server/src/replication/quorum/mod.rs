@@ -250,9 +250,9 @@ impl Server {
     /// Where a replica that introduces itself can be reached.
     fn announced_address(&mut self, client: &Client) -> Option<Address> {
         let now_ms = self.now.mono_ms;
-        let facts = &self.replication.replicas.introduce(client.id, now_ms).facts;
-        let (ip, port) = (facts.announced_ip(Some(client)), facts.port.to_string());
-        Address::new(ip.as_bytes(), port.as_bytes())
+        let replicas = &mut self.replication.replicas;
+        let (ip, port) = replicas.introduce(client.link_peer(), now_ms).address();
+        Address::new(ip.as_bytes(), port.to_string().as_bytes())
     }
 
     /// A change of the members, by this server as their leader.

@@ -59,7 +59,13 @@ fn an_undo_fails_at_servers_that_do_not_know_it() {
             ..Facts::default()
         },
     );
-    let crosses = |t: &Testbed, facts, from| t.engine.server.replication.crosses_undo(facts, from);
+    let crosses = |t: &Testbed, facts, from| {
+        t.engine
+            .server
+            .replication
+            .replicas
+            .crosses_undo(facts, from)
+    };
     assert!(!crosses(&t, &old, 0));
     assert_eq!(t.run("FLUSH UNDO"), ":1000\r\n");
     assert!(crosses(&t, &old, u64::MAX), "it is not in the stream yet");
