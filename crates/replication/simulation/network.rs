@@ -28,6 +28,8 @@ pub struct Connection {
     /// The end of the replica, and of the primary, is open.
     pub is_open: [bool; 2],
     pub session: Session,
+    /// The primary knows of the end.
+    pub is_forgotten: bool,
 }
 
 impl Connection {
@@ -41,6 +43,7 @@ impl Connection {
             ways: Default::default(),
             is_open: [true, true],
             session: Session::default(),
+            is_forgotten: false,
         }
     }
 

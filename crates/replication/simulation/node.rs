@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 
+use super::primary::Serves;
 use super::serving::Make;
 use crate::compression::{Kind, Unpacker};
 use crate::handshake::Introduction;
@@ -73,6 +74,8 @@ pub enum Fault {
     EarlyAck,
     /// The node continues a stream of another history.
     WrongHistory,
+    /// A replica that joins a snapshot is sent later data.
+    LaterSnapshot,
 }
 
 #[derive(Debug)]
@@ -144,6 +147,8 @@ pub struct Node<D> {
     load: Option<Load<D>>,
     /// The numbers of links go on from there.
     generation: u64,
+    /// The replicas, of a russet.
+    pub serves: Serves,
     /// When a PING was last appended to the stream.
     pub pinged_ms: u64,
     /// The machine's lines, if they are wanted.
@@ -186,6 +191,7 @@ impl<D: Dataset> Node<D> {
             file: None,
             load: None,
             generation: 0,
+            serves: Serves::default(),
             pinged_ms: 0,
             log: keeps_log.then(Vec::new),
         };
@@ -309,6 +315,7 @@ impl<D: Dataset> Node<D> {
         }
         (self.file, self.load, self.queued) = (None, None, None);
         self.unpacker = None;
+        self.serves = Serves::default();
         self.input.clear();
         self.asks.clear();
         self.passed_on.clear();

@@ -1,4 +1,4 @@
-//! The primary's end of a link, as Redis and Valkey answer: one or two links, lengths or marks,
+//! The primary's end of a link, as Redis and Valkey answer (russet's: `primary`): one or two links, lengths or marks,
 //! newlines while a snapshot is made, silence until the first acknowledgement, errors that mean
 //! "later", a server that knows no PSYNC.
 
@@ -20,6 +20,8 @@ pub enum Make {
     Valkey,
     /// Knows no PSYNC, and takes no acknowledgements.
     Old,
+    /// russet: the machine of the primary (`simulation::primary`).
+    Russet,
 }
 
 /// Where a session is.
@@ -92,13 +94,13 @@ pub struct Session {
     /// The number of the main link that this second one names.
     main: Option<u64>,
     is_second: bool,
-    by_sync: bool,
+    pub(super) by_sync: bool,
     /// A main link whose stream begins there, once its second link is found: by number, position.
     pub begins: Option<(u64, ReplOffset)>,
     newline_ms: u64,
 }
 
-fn snapshot_text(data: &impl Dataset) -> Vec<u8> {
+pub(super) fn snapshot_text(data: &impl Dataset) -> Vec<u8> {
     let mut text = b"REDIS".to_vec();
     text.extend_from_slice(data.text().as_bytes());
     text.extend_from_slice(b"END\n");
@@ -124,6 +126,10 @@ impl Session {
                 self.by_sync = true;
                 if !at.node.serves() {
                     self.out.extend_from_slice(b"-NOMASTERLINK later\r\n");
+                    continue;
+                }
+                if at.make() == Make::Russet {
+                    self.request(None, at);
                     continue;
                 }
                 self.state = State::Waits(at.soon(200));
@@ -153,6 +159,10 @@ impl Session {
             "ping" if at.chance(3) => self.out.extend_from_slice(b"-LOADING later\r\n"),
             "ping" if at.chance(10) => self.out.extend_from_slice(b"-NOAUTH who\r\n"),
             "ping" => self.out.extend_from_slice(b"+PONG\r\n"),
+            "replconf" if text(1) == "ack" && at.make() == Make::Russet => {
+                self.confirm(parse_digits(&words[2]), at)?;
+            }
+            "replconf" if at.make() == Make::Russet => self.announce(words, at),
             "replconf" if text(1) == "ack" => self.acknowledged(parse_digits(&words[2]))?,
             "replconf" => {
                 for pair in words[1..].chunks(2) {
@@ -224,6 +234,10 @@ impl Session {
         node.stream.keep_backlog(node.backlog_bytes);
         let next: Option<u64> = parse_digits(&words[2]);
         let from = ReplId::parse(&words[1]).zip(next);
+        if make == Make::Russet && node.options.fault != Some(Fault::WrongHistory) {
+            let from = from.map(|(id, next)| (id, next.saturating_sub(1)));
+            return self.request(from, at);
+        }
         if let Some((id, next)) = from {
             let offset = next.saturating_sub(1);
             let is_wrong = node.options.fault == Some(Fault::WrongHistory);
@@ -249,6 +263,9 @@ impl Session {
 
     /// A primary sends by itself: newlines, the snapshot that is due, the stream.
     pub fn continue_sending<D: Dataset>(&mut self, at: &mut Serving<'_, D>) {
+        if at.make() == Make::Russet && at.node.options.fault != Some(Fault::WrongHistory) {
+            return self.continue_machine(at);
+        }
         let now_ms = at.now_ms;
         let is_silent = now_ms.saturating_sub(self.received_ms) > TIMEOUT_MS;
         self.closes |= matches!(self.state, State::Online(_)) && is_silent && !self.by_sync;

@@ -37,6 +37,11 @@ fn options(random: &mut Random) -> Options {
         Make::Valkey,
         Make::Valkey,
         Make::Old,
+        Make::Russet,
+        Make::Russet,
+        Make::Russet,
+        Make::Russet,
+        Make::Russet,
     ];
     let loads = [
         DisklessLoad::Disabled,
@@ -143,6 +148,8 @@ fn replication_holds_in_every_storm() {
                     own.steps += figures.steps;
                     own.acknowledged += figures.acknowledged;
                     own.attempts += figures.attempts;
+                    own.copies += figures.copies;
+                    own.continued += figures.continued;
                 }
                 Err(why) => failures.lock().expect("no panic").push((plan, why)),
             }
@@ -151,6 +158,8 @@ fn replication_holds_in_every_storm() {
         total.steps += own.steps;
         total.acknowledged += own.acknowledged;
         total.attempts += own.attempts;
+        total.copies += own.copies;
+        total.continued += own.continued;
     };
     let threads = thread::available_parallelism().map_or(2, usize::from);
     thread::scope(|scope| {
@@ -176,6 +185,7 @@ fn each_broken_rule_is_found() {
         (Fault::OldPosition, "elsewhere"),
         (Fault::EarlyAck, "was sent"),
         (Fault::WrongHistory, "elsewhere"),
+        (Fault::LaterSnapshot, "elsewhere"),
     ];
     for (fault, words) in faults {
         let fails = |seed: &u64| {

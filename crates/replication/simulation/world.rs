@@ -92,6 +92,9 @@ pub struct Figures {
     pub steps: u64,
     pub acknowledged: u64,
     pub attempts: u64,
+    /// Synchronizations by the machine of the primary: whole copies, and links that continued.
+    pub copies: u64,
+    pub continued: u64,
 }
 
 impl World {
@@ -157,6 +160,11 @@ impl World {
         let nodes = self.places.iter();
         let attempts = nodes.filter_map(|place| Some(place.node.upstream.as_ref()?.figures.total));
         figures.attempts = attempts.sum();
+        for place in &self.places {
+            let syncs = place.node.serves.replicas.syncs;
+            figures.copies += syncs.full;
+            figures.continued += syncs.partial_ok;
+        }
         Ok(figures)
     }
 
@@ -313,9 +321,28 @@ impl World {
             let why = self.check(number);
             why.map_err(|why| format!("node {number} at {now_ms}: {why}"))?;
         }
+        self.end_links();
         self.connections.retain(|connection| !connection.is_over());
         self.count_acknowledged();
         Ok(())
+    }
+
+    /// Nodes forget the links of theirs that have ended, and close others that are of no use
+    /// without these.
+    fn end_links(&mut self) {
+        let now_ms = self.now_ms;
+        let mut useless = Vec::new();
+        for connection in &mut self.connections {
+            if !connection.is_open[1] && !std::mem::replace(&mut connection.is_forgotten, true) {
+                let node = &mut self.places[connection.to].node;
+                useless.extend(node.serves.depart(connection.number, now_ms));
+            }
+        }
+        for connection in &mut self.connections {
+            if useless.contains(&connection.number) {
+                connection.close(1);
+            }
+        }
     }
 
     fn is_parted(&self, a: usize, b: usize) -> bool {
