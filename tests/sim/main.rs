@@ -11,8 +11,9 @@
 //! `SIM_BRIEF=1` does not reduce, `SIM_LOG=1` shows the servers' logs, `SIM_PANIC=1` shows where
 //! they panic.
 //!
-//! `full` simulates a single server whose memory is full. The replication crate simulates only the
-//! link of a replica to the primary, in virtual time (`crates/replication/simulation`).
+//! `full` simulates a single server whose memory is full. The replication crate simulates the
+//! machines of both ends in virtual time, where a seed repeats by construction
+//! (`crates/replication/simulation`); here are the files, the log and whole commands.
 //!
 //! # Simulation of replication
 //!

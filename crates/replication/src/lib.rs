@@ -40,7 +40,7 @@
 //! brings the snapshot while the main link brings the stream. A primary keeps nothing for the
 //! second link: the main link (`State::Streams`) is a reader of the backlog from the snapshot's
 //! position on, and so pins the backlog; for Valkey, whose main link comes later, a `Pin` holds the
-//! backlog until the main link has joined (`replication/channel.rs`). In a replica the main link
+//! backlog until the main link has joined (`primary`). In a replica the main link
 //! waits while the second link goes through the stages (`upstream`). The replica holds the main
 //! link's stream (`HeldStream`) up to `replica-full-sync-buffer-limit`, then stops reading it, and
 //! replays it in pieces once the snapshot is loaded. The primary's reply picks the dialect
