@@ -1,6 +1,6 @@
-//! The primary's end of a link, as Redis and Valkey answer (russet's: `primary`): one or two links, lengths or marks,
-//! newlines while a snapshot is made, silence until the first acknowledgement, errors that mean
-//! "later", a server that knows no PSYNC.
+//! The primary's end of a link, as Redis and Valkey answer (russet's: `primary`): one or two links,
+//! lengths or marks, newlines while a snapshot is made, silence until the first acknowledgement,
+//! errors that mean "later", a server that knows no PSYNC.
 
 use super::node::{Dataset, Fault, Node, TIMEOUT_MS};
 use crate::compression::{BLOCK_BYTES, Kind, Packer};

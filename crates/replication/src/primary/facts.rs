@@ -1,4 +1,7 @@
 //! The facts that a replica announces (REPLCONF), and the snapshot that it needs by them.
+//!
+//! Facts come in any order before PSYNC or SYNC; what a replica does not announce it cannot do.
+//! Replicas whose facts lead to the same [`SyncNeeds`] share a snapshot.
 
 use std::net::IpAddr;
 
@@ -90,7 +93,7 @@ pub enum SnapshotFraming {
 /// A replica's requirements of a snapshot: replicas with the same needs share a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncNeeds {
-    /// Who reads it.
+    /// The make of its reader.
     pub reader: ReaderMake,
     /// Its parts; `None`: everything.
     pub filter: Option<Filter>,

@@ -1,4 +1,7 @@
 //! A replica: its state, and the positions that it was sent and has acknowledged.
+//!
+//! The state says what the primary sends on the link; a trait ([`Transport`])
+//! stands for the server's end of the link, because the machine touches neither sockets nor files.
 
 use std::net::IpAddr;
 

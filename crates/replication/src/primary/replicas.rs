@@ -62,7 +62,7 @@ pub struct SyncCounts {
     pub partial_err: u64,
 }
 
-/// What the end of a link leaves behind.
+/// The consequences of the end of a link.
 #[derive(Debug, Default)]
 pub struct Departure {
     /// The link was a replica's.

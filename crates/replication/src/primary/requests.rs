@@ -1,4 +1,7 @@
-//! PSYNC and SYNC: a replica asks for the stream.
+//! PSYNC and SYNC: a replica asks for the stream, and acknowledges it.
+//!
+//! The stream continues only within this dataset's history, and not over an undo that the replica
+//! does not know. Everything else is a whole copy, by one link or by two.
 
 use super::facts::Peer;
 use super::replica::{ReplicaState, SnapshotWait, Transport};

@@ -1,4 +1,7 @@
 //! Snapshots for full synchronizations: which replicas share one, when it begins, and what follows.
+//!
+//! At most one is being made. Replicas that ask later join it if it meets their needs, can still be
+//! read from its begin, and the backlog has the stream after it.
 
 use super::facts::{SnapshotFraming, SyncNeeds};
 use super::replica::{Replica, ReplicaState, SnapshotWait, Transport};
@@ -36,7 +39,7 @@ pub enum Greeting {
     Nothing,
 }
 
-/// What follows when a link has sent its whole snapshot.
+/// The next stage of a link that has sent its whole snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SentSnapshot {
     /// The link closes, because its replica wanted a snapshot and no stream, or is the second link

@@ -107,8 +107,8 @@ impl<T: Transport> Replicas<T> {
         work
     }
 
-    /// Whether a primary without replicas has kept its backlog for `repl-backlog-ttl`. Called once a
-    /// second while nothing else needs the backlog.
+    /// Whether a primary without replicas has kept its backlog for `repl-backlog-ttl`. Called once
+    /// a second while nothing else needs the backlog.
     pub fn outlasts_backlog(&mut self, config: &Config, now_ms: u64) -> bool {
         let ttl_ms = config.repl_backlog_ttl.saturating_mul(1000);
         if ttl_ms == 0 || !self.is_empty() {

@@ -1,4 +1,6 @@
-//! Decisions of the primary, one by one; whole histories are simulated (`simulation`).
+//! Decisions of the primary, one by one.
+//!
+//! Whole histories are simulated, beside the machine of the other end (`simulation`).
 
 use super::replica::Transport;
 use super::*;
