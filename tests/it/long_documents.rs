@@ -22,7 +22,7 @@ fn a_long_text_is_parsed_off_the_loop_and_replies_keep_their_order() {
     let text = format!("[{numbers}1]");
     let broken = format!("[{numbers}]");
     for threads in ["1", "0"] {
-        c.ask(&format!("CONFIG SET vset-threads {threads}"));
+        c.ask(&format!("CONFIG SET task-threads {threads}"));
         let words: [&[&str]; 5] = [
             &["JSON.SET", "k", "$", &text, "PX", "100000"],
             &["JSON.ARRLEN", "k", "$"],
@@ -59,7 +59,7 @@ fn a_long_document_is_printed_off_the_loop_as_it_was_at_the_command() {
     let text = long_array();
     let changed = text.replacen("1234567", "1234568", 1);
     for threads in ["1", "0"] {
-        c.ask(&format!("CONFIG SET vset-threads {threads}"));
+        c.ask(&format!("CONFIG SET task-threads {threads}"));
         assert_eq!(c.call(&["JSON.SET", "k", "$", &text]), b"+OK\r\n");
         let lines: [&[&str]; 5] = [
             &["JSON.GET", "k"],
@@ -104,7 +104,7 @@ fn long_replies_of_other_commands_are_written_off_the_loop() {
     let values = format!("*300001\r\n{}:0\r\n", ":1234567\r\n".repeat(300_000));
     c.ask("HELLO 3");
     for threads in ["1", "0"] {
-        c.ask(&format!("CONFIG SET vset-threads {threads}"));
+        c.ask(&format!("CONFIG SET task-threads {threads}"));
         let lines: [&[&str]; 6] = [
             &["JSON.MGET", "small", "k", "none", "."],
             &["JSON.RESP", "k"],
@@ -131,7 +131,7 @@ fn a_long_value_is_set_off_the_loop_in_the_document_as_it_is_then() {
     let (mut c, mut other) = (server.connect(), server.connect());
     let text = long_array();
     for (threads, document) in [("1", "{\"n\":0}"), ("1", "long"), ("0", "{\"n\":0}")] {
-        c.ask(&format!("CONFIG SET vset-threads {threads}"));
+        c.ask(&format!("CONFIG SET task-threads {threads}"));
         let document = match document {
             "long" => format!("{{\"n\":0,\"before\":{text}}}"),
             short => short.to_owned(),
@@ -175,7 +175,7 @@ fn long_texts_and_payloads_of_other_commands_are_made_off_the_loop() {
     let broken = format!("[{}]", "1234567,".repeat(300_000));
     let patch = format!("{{\"p\":{text},\"gone\":null}}");
     for threads in ["1", "0"] {
-        c.ask(&format!("CONFIG SET vset-threads {threads}"));
+        c.ask(&format!("CONFIG SET task-threads {threads}"));
         c.ask("FLUSHALL");
         c.call(&["JSON.SET", "m", "$", "{\"gone\":1,\"n\":0}"]);
         let lines: [&[&str]; 9] = [

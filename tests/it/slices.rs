@@ -46,7 +46,7 @@ const SEARCH: [&str; 11] = [
 #[test]
 fn others_are_served_while_an_expression_is_matched() {
     for threads in ["1", "0"] {
-        let server = Daemon::start(&["--vset-threads", threads]);
+        let server = Daemon::start(&["--task-threads", threads]);
         let mut c = server.connect();
         fill_array(&mut c);
         let mut searcher = server.connect();

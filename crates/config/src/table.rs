@@ -810,8 +810,8 @@ directives! {
     // Modules of Redis's distribution, and choices within its engine
     vset_force_single_threaded_execution: bool = false =>
         "vset-force-single-threaded-execution", flag, [], Works;
-    vset_threads: u32 = 1 =>
-        "vset-threads", number(0, 64), [], Works;
+    task_threads: u32 = 1 =>
+        "task-threads" | "vset-threads", number(0, 64), [], Works;
     lazyexpire_nested_arbitrary_keys: bool = true =>
         "lazyexpire-nested-arbitrary-keys", flag, [HIDDEN], NotNeeded;
 

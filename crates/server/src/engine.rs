@@ -111,7 +111,7 @@ impl Engine {
             persist: Persist::new(now.unix_s()),
             cluster: None,
             migrations: None,
-            searches: Default::default(),
+            tasks: Default::default(),
             turns: Default::default(),
             json_paths: PathCache::new(JSON_PATHS, JSON_PATHS_BYTES),
             search: Indexes::default(),

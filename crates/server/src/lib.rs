@@ -115,7 +115,7 @@ pub use origin::Origin;
 pub use parts::cluster::BrokenRule;
 pub use parts::execution::gates::Pause;
 pub use parts::execution::migrate::MigrateLink;
-pub use parts::execution::searches;
+pub use parts::execution::tasks;
 pub use parts::messages::tracking::{Mode as TrackingMode, Tracker};
 pub use parts::observe::Rates;
 pub use parts::observe::closed::ClosedClient;

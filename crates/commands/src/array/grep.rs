@@ -14,7 +14,7 @@ use crate::arguments::element;
 use crate::work;
 use russet_base::clock;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_server::{Call, CommandResult, Spec};
 use russet_types::vector_set::Progress;
 use russet_types::{Array, Entry};
@@ -45,7 +45,7 @@ pub(super) const ARGREP: Spec = Spec {
 /// Reply: array of indexes, with WITHVALUES array of pairs. O(slots of the slices in the range, and
 /// the predicates for each value), until the limit is reached.
 fn argrep(call: &mut Call<'_>) -> CommandResult {
-    match call.server.searches.take_done::<Grep>() {
+    match call.server.tasks.take_task::<Grep>() {
         Some(grep) => advance(call, grep),
         None => begin(call),
     }

@@ -11,7 +11,7 @@ use russet_keyspace::ValueView;
 use russet_persistence::rdb::{
     LongDocument, RdbWriter, SlicedPayload, VERSION_FIELD_TTLS, stamp_of_large,
 };
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_server::{Call, CommandResult, Slice, Spec};
 use russet_types::vector_set::Progress;
 
@@ -37,7 +37,7 @@ pub(super) const DUMP: Spec = Spec {
 fn dump(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
     if call.is_retry()
-        && let Some(done) = call.server.searches.take_done::<Serialize>()
+        && let Some(done) = call.server.tasks.take_task::<Serialize>()
     {
         call.reply.bulk_owned(done.payload);
         return Ok(());

@@ -5,7 +5,7 @@
 //! A command starts with a brief budget (`Budget::brief`). If the budget is spent before the
 //! command changes anything, a thread does all of the work in a copy, which shares all unchanged
 //! chunks with the document. If the document has changed meanwhile, the thread begins anew; after
-//! some such times, and if no client can wait (MULTI, scripts, `vset-threads 0`), the loop does the
+//! some such times, and if no client can wait (MULTI, scripts, `task-threads 0`), the loop does the
 //! work, as far as the work is linear in the document. A command that another server has carried
 //! out has no bound here.
 //!
@@ -17,7 +17,7 @@ use russet_command::CommandError;
 use russet_json::{Budget, Document, PathCache};
 use russet_keyspace::{Cause, Class};
 use russet_resp::{Args, OwnedArgs, Reply, message};
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_server::{Call, CommandResult};
 use russet_types::Json;
 use russet_types::vector_set::Progress;
@@ -85,7 +85,7 @@ pub(super) fn edit(
     let key = call.args.at(1);
     let mut copies = 0;
     if call.is_retry()
-        && let Some(done) = call.server.searches.take_done::<EditTask>()
+        && let Some(done) = call.server.tasks.take_task::<EditTask>()
     {
         copies = done.copies + 1;
         if let Some(change) = take_over(call, *done)? {

@@ -24,7 +24,7 @@ use russet_command::{Access, Arity, CommandError, KeySpec};
 use russet_json::{Budget, Document, EvalError, PathCache};
 use russet_keyspace::Class;
 use russet_resp::{Args, OwnedArgs};
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_server::{Call, CommandResult, Spec};
 use russet_types::Json;
 use russet_types::vector_set::Progress;
@@ -53,7 +53,7 @@ fn mset(call: &mut Call<'_>) -> CommandResult {
     let rule = Rule::of(call, Condition::Always);
     let mut copies = 0;
     if call.is_retry()
-        && let Some(done) = call.server.searches.take_done::<Setting>()
+        && let Some(done) = call.server.tasks.take_task::<Setting>()
     {
         copies = done.copies + 1;
         if let Some(outcome) = take_over(call, *done) {

@@ -9,7 +9,7 @@
 //! For commands of several texts ([`Values`]) the thread only parses: the loop sets the values.
 //!
 //! The thread and the command that runs again share the text as it came from the socket. In MULTI,
-//! scripts and without threads (`vset-threads 0`) the loop parses.
+//! scripts and without threads (`task-threads 0`) the loop parses.
 
 use super::assignment::{Outcome, Rule};
 use super::editing::{COPIES_MAX, budget};
@@ -19,7 +19,7 @@ use russet_base::memory::large::LargeText;
 use russet_command::CommandError;
 use russet_json::{Budget, Document, Fpha, ParseError, Path};
 use russet_resp::OwnedArgs;
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_server::{Call, CommandResult};
 use russet_types::Json;
 use russet_types::vector_set::Progress;
@@ -215,7 +215,7 @@ fn parsed(call: &mut Call<'_>) -> Option<ParseOutput> {
     if !call.is_retry() {
         return None;
     }
-    call.server.searches.take_done::<Parse>()?.outcome
+    call.server.tasks.take_task::<Parse>()?.outcome
 }
 
 /// Makes a copy with the value the document, if the document has not changed meanwhile; `None`: the
@@ -285,7 +285,7 @@ impl Values {
     /// waits.
     pub fn of(call: &mut Call<'_>, texts: impl Iterator<Item = usize> + Clone) -> Option<Values> {
         if call.is_retry()
-            && let Some(done) = call.server.searches.take_done::<ParseAll>()
+            && let Some(done) = call.server.tasks.take_task::<ParseAll>()
         {
             return Some(Values::Parsed(done.parsed.into_iter()));
         }

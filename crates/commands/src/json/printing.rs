@@ -6,14 +6,14 @@
 //! budget is spent the command begins again on a thread, which has a bounded time, too. The thread
 //! shares the document and copies only a small document: a write before the thread is done copies
 //! the chunks that it changes (`Document::share`). In MULTI, scripts and without threads
-//! (`vset-threads 0`) the loop does the work, as far as the work is linear in the document.
+//! (`task-threads 0`) the loop does the work, as far as the work is linear in the document.
 
 use super::get::{mget_texts, text};
 use super::row::{compiled, read};
 use russet_command::CommandError;
 use russet_json::{Budget, Document, PathCache};
 use russet_resp::{Args, OwnedArgs, Reply, message};
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_server::{Call, CommandResult};
 use russet_types::vector_set::Progress;
 use std::sync::Arc;
@@ -183,7 +183,7 @@ pub(super) fn printed(call: &mut Call<'_>) -> Option<CommandResult> {
     if !call.is_retry() {
         return None;
     }
-    let outcome = call.server.searches.take_done::<Print>()?.outcome?;
+    let outcome = call.server.tasks.take_task::<Print>()?.outcome?;
     Some(outcome.map(|printed| printed.write(call.reply)))
 }
 

@@ -16,7 +16,7 @@ use russet_search::pipeline::{OutputRow, Pipeline};
 use russet_search::request::{AggregateRequest, CursorOptions, Format};
 use russet_search::schema::Schema;
 use russet_server::search::{Cursor, ReadTicket};
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_server::{Call, CommandResult, Spec};
 use russet_types::vector_set::Progress;
 use std::sync::Weak;
@@ -288,7 +288,7 @@ fn cursor(call: &mut Call<'_>) -> CommandResult {
 /// that limits still count it, but no other READ finds it.
 fn read(call: &mut Call<'_>, id: u64, count: Option<usize>, began: u64) -> CommandResult {
     let now_ms = call.server.now.mono_ms;
-    let reading = match call.server.searches.take_done::<CursorQuery>() {
+    let reading = match call.server.tasks.take_task::<CursorQuery>() {
         Some(reading) => reading,
         None => {
             let taken = call.server.search.cursors.begin_read(id, now_ms);

@@ -22,7 +22,7 @@ use crate::work;
 use russet_base::numbers::number;
 use russet_command::{Arity, CommandError, Flags};
 use russet_resp::Args;
-use russet_server::searches::{self, Answer, Work};
+use russet_server::tasks::{self, TaskResult, VectorWork};
 use russet_server::{Call, CommandResult, Spec};
 use russet_types::VectorSet;
 use russet_types::vector_set::{
@@ -75,8 +75,8 @@ const M_RANGE: std::ops::RangeInclusive<i64> = 4..=4096;
 /// dimension.
 fn vadd(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let mut product = call.server.searches.take_done::<Product>();
-    if let Some(Answer::Planned(placement, set)) = call.server.searches.take_answer()
+    let mut product = call.server.tasks.take_task::<Product>();
+    if let Some(TaskResult::Planned(placement, set)) = call.server.tasks.take_result()
         && let Some(added) = add_planned(call, *placement, &set)?
     {
         return finish(call, added);
@@ -112,7 +112,7 @@ fn vadd(call: &mut Call<'_>) -> CommandResult {
     let shared = set.share();
     drop(set);
     if call.leaves_loop(nanos) {
-        call.block_on_search(shared, Work::Placement(Box::new(placement)));
+        call.block_on_search(shared, VectorWork::Placement(Box::new(placement)));
         return Ok(());
     }
     let mut set = call.db.write_or(key, || shared)?;
@@ -144,7 +144,7 @@ fn nanos(content: &Content, ef: usize) -> usize {
     // About half of a node's links lead to nodes that were met before.
     let distances = ef.saturating_mul(usize::from(parameters.m)) / 2;
     let distances = distances.min(len);
-    searches::nanos(parameters, len, distances)
+    tasks::nanos(parameters, len, distances)
 }
 
 fn finish(call: &mut Call<'_>, added: AddOutcome) -> CommandResult {

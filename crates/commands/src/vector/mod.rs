@@ -9,7 +9,7 @@
 //! does all of the work.
 //!
 //! Decided elsewhere: vectors and their graph: `types::vector_set`, `encodings::hnsw`; threads:
-//! `server::parts::execution::searches`.
+//! `server::parts::execution::tasks`.
 
 mod add;
 mod attributes;

@@ -4,7 +4,7 @@ use super::row::{KEYS, READS};
 use crate::work;
 use russet_base::{clock, numbers::number};
 use russet_command::{Arity, CommandError, Facts};
-use russet_server::searches::{self, Answer, Work};
+use russet_server::tasks::{self, TaskResult, VectorWork};
 use russet_server::{Call, CommandResult, Spec};
 use russet_types::VectorSet;
 use russet_types::vector_set::{End, Names, Progress};
@@ -43,7 +43,7 @@ fn parse_end(text: &[u8]) -> Option<End> {
 /// Reply: array, empty if the key is missing. O(elements), and O(log count) for each in the range.
 fn vrange(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    if let Some(Answer::Names(names)) = call.server.searches.take_answer() {
+    if let Some(TaskResult::Names(names)) = call.server.tasks.take_result() {
         write(call, &names);
         return Ok(());
     }
@@ -65,10 +65,10 @@ fn vrange(call: &mut Call<'_>) -> CommandResult {
     };
     let most = usize::try_from(count).unwrap_or(usize::MAX);
     let mut names = Names::new(start, end, most);
-    let nanos = searches::names_nanos(set.read().len());
+    let nanos = tasks::names_nanos(set.read().len());
     let set = set.share();
     if most > 0 && call.leaves_loop(nanos) {
-        call.block_on_search(set, Work::Names(Box::new(names)));
+        call.block_on_search(set, VectorWork::Names(Box::new(names)));
         return Ok(());
     }
     let began = clock::cycles();

@@ -21,7 +21,7 @@ use russet_base::{
 };
 use russet_command::{Arity, CommandError, Facts};
 use russet_resp::{Args, Reply};
-use russet_server::searches::{self, Answer, Work};
+use russet_server::tasks::{self, TaskResult, VectorWork};
 use russet_server::{Call, CommandResult, Spec};
 use russet_types::VectorSet;
 use russet_types::vector_set::filter::Filter;
@@ -75,8 +75,8 @@ const FILTERED_PER_ELEMENT: i64 = 100;
 /// with TRUTH O(elements).
 fn vsim(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let mut product = call.server.searches.take_done::<Product>();
-    if let Some(Answer::Hits(hits)) = call.server.searches.take_answer() {
+    let mut product = call.server.tasks.take_task::<Product>();
+    if let Some(TaskResult::Hits(hits)) = call.server.tasks.take_result() {
         let (_, shown) = parse_options(args, VectorArg::end(args, 2), |_| Ok(None))?;
         let hits = hits.iter();
         let hits = hits.map(|hit| (&*hit.name, hit.distance, &*hit.attributes));
@@ -107,7 +107,7 @@ fn vsim(call: &mut Call<'_>) -> CommandResult {
     let mut inquiry = SimilaritySearch::new(&content, query, wanted);
     drop(content);
     if !shown.at_once && call.leaves_loop(nanos) {
-        call.block_on_search(set, Work::Inquiry(Box::new(inquiry)));
+        call.block_on_search(set, VectorWork::Inquiry(Box::new(inquiry)));
         return Ok(());
     }
     let began = clock::cycles();
@@ -134,7 +134,7 @@ fn nanos(content: &Content, wanted: &SearchBounds) -> usize {
         visited.saturating_mul(usize::from(parameters.m)).min(len)
     };
     let looks = wanted.filter.as_ref().map_or(0, Filter::nanos);
-    searches::nanos(parameters, len, distances).saturating_add(visited.saturating_mul(looks))
+    tasks::nanos(parameters, len, distances).saturating_add(visited.saturating_mul(looks))
 }
 
 /// Estimated number of elements, of `len`, that a search visits.

@@ -141,7 +141,7 @@ impl BaseFile {
         if let Some(why) = self.refused.take() {
             return Some(Err(io::Error::other(why)));
         }
-        let done = self.thread.take_done()?;
+        let done = self.thread.take_task()?;
         Some(done.result.map(|()| {
             self.complete = true;
             &*self.path

@@ -173,7 +173,7 @@ impl Syncer {
     }
 
     /// The result of the completed fsync, if any.
-    pub fn take_done(&mut self) -> Option<CompletedSync> {
+    pub fn take_task(&mut self) -> Option<CompletedSync> {
         let done = lock(&self.done).take()?;
         self.in_progress = false;
         Some(done)

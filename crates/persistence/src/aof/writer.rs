@@ -938,7 +938,7 @@ impl LogWriter {
 
     /// Takes the result of a completed fsync; returns whether an fsync had completed.
     pub fn take_synced(&mut self) -> bool {
-        let Some(done) = self.syncer.take_done() else {
+        let Some(done) = self.syncer.take_task() else {
             return false;
         };
         match done.result {

@@ -58,8 +58,8 @@ pub enum Until {
     Backup,
     /// The stream has more changes to read.
     Changes,
-    /// The client's work off the loop has ended: a search of a vector set, or a task.
-    Search(Ticket),
+    /// The client's task has ended.
+    Task(Ticket),
     /// The other shards have answered the client's question.
     Survey { number: u64 },
     /// The client's login attempt is decided at the deadline; CLIENT UNBLOCK does not shorten that.
@@ -72,7 +72,7 @@ impl Until {
     pub fn is_done(&self) -> bool {
         !matches!(
             self,
-            Until::Keys { .. } | Until::Changes | Until::Search(_) | Until::Survey { .. }
+            Until::Keys { .. } | Until::Changes | Until::Task(_) | Until::Survey { .. }
         )
     }
 }

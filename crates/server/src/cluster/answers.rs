@@ -25,7 +25,7 @@ use crate::parts::cluster::{
     ANSWER_BYTES_MAX, Asker, Message, OTHER_SLOTS, ParsedQuestion, PendingQuestion, ShardQueries,
     TOO_LONG, parse_question,
 };
-use crate::parts::execution::searches::Answer;
+use crate::parts::execution::tasks::TaskResult;
 use crate::state::call::{Call, Effect};
 use crate::state::world::{Engine, World};
 use russet_acl::{User, UserId};
@@ -174,11 +174,11 @@ impl Engine {
             return Outcome::Later(pending);
         }
         if let Some(task) = pending.task.take() {
-            self.server.searches.put_answer(Answer::Done(task));
+            self.server.tasks.put_result(TaskResult::Done(task));
         }
         let ran = self.run_question(&question, has_begun);
         // Left over if the command has not taken it.
-        self.server.searches.take_answer();
+        self.server.tasks.take_result();
         let driver = self.server.cluster.as_mut();
         if let Some(task) = driver.and_then(|driver| driver.surveys.take_left()) {
             pending.task = Some(task);

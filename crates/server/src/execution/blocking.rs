@@ -199,22 +199,22 @@ impl Engine {
     }
 
     /// Runs the commands again whose work off the loop has ended.
-    pub(crate) fn serve_searches(&mut self) {
-        for ended in self.server.searches.take_ended() {
+    pub(crate) fn serve_tasks(&mut self) {
+        for ended in self.server.tasks.take_ended() {
             let Some(mut session) = self.server.clients.take(ended.client) else {
                 continue;
             };
             let blocked = session.client.blocked.as_deref_mut();
             let waiting = blocked.filter(|blocked| match &blocked.until {
-                Until::Search(ticket) => ended.is_for(ticket),
+                Until::Task(ticket) => ended.is_for(ticket),
                 _ => false,
             });
             if let Some(blocked) = waiting {
                 blocked.ticks += ended.ticks;
-                self.server.searches.put_answer(ended.answer);
+                self.server.tasks.put_result(ended.result);
                 self.retry(&mut session);
                 // Left over if a gate has refused the command.
-                self.server.searches.take_answer();
+                self.server.tasks.take_result();
             }
             self.server.put_back(session);
         }
@@ -222,10 +222,10 @@ impl Engine {
 
     /// Continues long work of a command; `is_idle`: the turn has had nothing else to do.
     pub(crate) fn continue_search(&mut self, is_idle: bool) {
-        if self.server.searches.has_slices() {
+        if self.server.tasks.has_slices() {
             let turn = self.server.stats.turns;
-            self.server.searches.run_slice(turn, is_idle);
-            self.serve_searches();
+            self.server.tasks.run_slice(turn, is_idle);
+            self.serve_tasks();
         }
     }
 
@@ -278,7 +278,7 @@ impl Server {
             .clients
             .get(id)
             .and_then(|s| s.client.blocked.as_deref());
-        blocked.is_some_and(|blocked| matches!(blocked.until, Until::LogIn | Until::Search(_)))
+        blocked.is_some_and(|blocked| matches!(blocked.until, Until::LogIn | Until::Task(_)))
     }
 
     /// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it is not blocked.

@@ -13,7 +13,7 @@
 use std::any::Any;
 
 use crate::clients::blocked::{OnTimeout, Until};
-use crate::parts::execution::searches::Answer;
+use crate::parts::execution::tasks::TaskResult;
 use crate::parts::execution::turn_queue::{FIRST_NANOS, TURN_NANOS};
 use crate::state::call::Call;
 use crate::state::world::Engine;
@@ -114,7 +114,7 @@ impl Call<'_> {
 
     /// The work of the command that runs again, if it waited for its turn.
     pub fn take_work<T: Any>(&mut self) -> Option<T> {
-        self.server.searches.take_done::<T>().map(|work| *work)
+        self.server.tasks.take_task::<T>().map(|work| *work)
     }
 
     /// Continues work, slice by slice, until it is done. `None`: the client waits; the command will
@@ -158,11 +158,11 @@ impl Call<'_> {
             }
             return;
         }
-        let ticket = self.server.searches.ticket();
+        let ticket = self.server.tasks.ticket();
         let turns = &mut self.server.turns;
         turns.add(self.client.id, &ticket, task, until_ms);
         // A large argument may be the task's, too.
-        let (args, until) = (self.args.to_shared(), Until::Search(ticket));
+        let (args, until) = (self.args.to_shared(), Until::Task(ticket));
         self.block_args_until(args, until, 0, OnTimeout::Reply(Reply::null));
     }
 }
@@ -231,16 +231,16 @@ impl Engine {
         };
         let blocked = session.client.blocked.as_deref();
         let waits = blocked.is_some_and(|blocked| match &blocked.until {
-            Until::Search(ticket) => waiting.is_for(ticket),
+            Until::Task(ticket) => waiting.is_for(ticket),
             _ => false,
         });
         if waits {
             let turn = self.server.stats.turns;
             let (began, before) = (clock::cycles(), self.server.turns.spent(turn));
-            self.server.searches.put_answer(Answer::Done(waiting.task));
+            self.server.tasks.put_result(TaskResult::Done(waiting.task));
             self.retry(&mut session);
             // Left over if a gate has refused the command.
-            self.server.searches.take_answer();
+            self.server.tasks.take_result();
             // The command counts its slice; the work around the slice counts, too.
             let counted = self.server.turns.spent(turn) - before;
             let ticks = clock::cycles().wrapping_sub(began);

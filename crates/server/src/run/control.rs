@@ -40,6 +40,6 @@ impl Loop {
         }
         self.engine.serve_freed();
         self.engine.serve_synced();
-        self.engine.serve_searches();
+        self.engine.serve_tasks();
     }
 }

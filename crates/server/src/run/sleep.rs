@@ -158,7 +158,7 @@ impl Loop {
             || server
                 .turn
                 .has_urgent(&server.shutdown, &server.connections.console)
-            || server.searches.has_slices()
+            || server.tasks.has_slices()
             || !server.turns.is_empty()
             || server.search.are_dropped
             || server.changes.has_work()

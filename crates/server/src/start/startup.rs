@@ -659,7 +659,7 @@ fn serve(
     let mut looping = Loop::new(engine, mio::Poll::new()?)?;
     looping.let_helpers_wake();
     let wake = looping.wake().clone();
-    looping.engine.server.searches.set_wake(wake.clone());
+    looping.engine.server.tasks.set_wake(wake.clone());
     looping.start_io_threads();
     looping.listen()?;
     signals.watch(wake, pidfile)?;

@@ -15,7 +15,7 @@
 use crate::clients::blocked::{BlockingState, OnTimeout, Until, Wake};
 use crate::clients::client::{Client, TAKEN_BULK_MAX};
 use crate::origin::Origin;
-use crate::parts::execution::searches::{Task, Work};
+use crate::parts::execution::tasks::{Task, VectorWork};
 use crate::parts::replication::changes::{Reader as ChangeReader, WaitingReader};
 use crate::state::Server;
 use crate::state::script::RunningScript;
@@ -289,26 +289,25 @@ impl Call<'_> {
     /// it and the loop has no time for it in this turn.
     pub fn leaves_loop(&mut self, nanos: usize) -> bool {
         let turn = self.server.stats.turns;
-        self.may_leave_loop() && !self.server.searches.reserve_time(turn, nanos)
+        self.may_leave_loop() && !self.server.tasks.reserve_time(turn, nanos)
     }
 
     /// Whether the client, or the other node, can wait for work off the loop.
     pub fn may_leave_loop(&self) -> bool {
-        self.may_block() && self.server.searches.is_on(&self.server.config)
-            || self.is_for_other_node()
+        self.may_block() && self.server.tasks.is_on(&self.server.config) || self.is_for_other_node()
     }
 
     /// Has a vector set searched off the loop, and blocks the client until the command runs again,
     /// with the answer.
-    pub fn block_on_search(&mut self, set: VectorSet, work: Work) {
-        let threads = self.server.config.vset_threads as usize;
+    pub fn block_on_search(&mut self, set: VectorSet, work: VectorWork) {
+        let threads = self.server.config.task_threads as usize;
         let turn = self.server.stats.turns;
-        let ticket = (self.server.searches).begin(self.client.id, set, work, threads, turn);
-        self.block_until(Until::Search(ticket), 0, OnTimeout::Reply(Reply::null));
+        let ticket = (self.server.tasks).begin_search(self.client.id, set, work, threads, turn);
+        self.block_until(Until::Task(ticket), 0, OnTimeout::Reply(Reply::null));
     }
 
     /// Has a task done off the loop, and blocks the client until the command runs again, which
-    /// takes the task back (`Searches::take_done`). A command that answers another node runs again
+    /// takes the task back (`TaskQueue::take_task`). A command that answers another node runs again
     /// in the same way.
     pub fn block_on_task(&mut self, task: Box<dyn Task>) {
         if self.is_for_other_node() {
@@ -317,11 +316,11 @@ impl Call<'_> {
             }
             return;
         }
-        let threads = self.server.config.vset_threads as usize;
+        let threads = self.server.config.task_threads as usize;
         let turn = self.server.stats.turns;
-        let ticket = (self.server.searches).begin_task(self.client.id, task, threads, turn);
+        let ticket = (self.server.tasks).begin_task(self.client.id, task, threads, turn);
         // A large argument may be the task's, too.
-        let (args, until) = (self.args.to_shared(), Until::Search(ticket));
+        let (args, until) = (self.args.to_shared(), Until::Task(ticket));
         self.block_args_until(args, until, 0, OnTimeout::Reply(Reply::null));
     }
 

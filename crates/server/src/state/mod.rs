@@ -20,7 +20,7 @@ use crate::parts::console::Console;
 use crate::parts::execution::gates::Gates;
 use crate::parts::execution::migrate::MigrateLinks;
 use crate::parts::execution::scripting::ScriptState;
-use crate::parts::execution::searches::Searches;
+use crate::parts::execution::tasks::TaskQueue;
 use crate::parts::execution::turn_queue::TurnQueue;
 use crate::parts::http::Pool;
 use crate::parts::memory::Memory;
@@ -69,8 +69,8 @@ pub struct Server {
     pub scripting: ScriptState,
     /// The order of SORT ALPHA (`locale-collate`).
     pub collation: Collation,
-    /// Searches of vector sets, off the loop.
-    pub searches: Searches,
+    /// Long work of commands, in slices and off the loop.
+    pub tasks: TaskQueue,
     pub turns: TurnQueue,
     /// Paths of JSON commands, compiled.
     pub json_paths: PathCache,

@@ -21,8 +21,8 @@ impl Testbed {
     /// earlier, so that a small world has as many slices as a large world.
     pub fn serve_in_turns(&mut self, workers: u32, slowness: u64) {
         let server = &mut self.engine.server;
-        server.searches.set_wake(Wake::default());
-        server.config.vset_threads = workers;
+        server.tasks.set_wake(Wake::default());
+        server.config.task_threads = workers;
         server.cycles.slow_down(slowness);
     }
 
@@ -45,7 +45,7 @@ impl Testbed {
         engine.server.stats.turns += 1;
         engine.time_out_blocked();
         // Workers that have ended something have woken the loop.
-        engine.serve_searches();
+        engine.serve_tasks();
         engine.continue_search(is_idle);
         engine.continue_commands();
         engine.serve_ready_keys();
@@ -57,7 +57,7 @@ impl Testbed {
     pub fn is_under_way(&self, client: ClientId) -> bool {
         let session = self.engine.server.clients.get(client);
         let blocked = session.and_then(|session| session.client.blocked.as_deref());
-        blocked.is_some_and(|blocked| matches!(blocked.until, Until::Search(_)))
+        blocked.is_some_and(|blocked| matches!(blocked.until, Until::Task(_)))
     }
 
     /// CLIENT KILL, and the end of the connection.
@@ -79,7 +79,7 @@ impl Testbed {
     /// Whether no work of commands under way and no cursor is left.
     pub fn is_at_rest(&self) -> bool {
         let server = &self.engine.server;
-        let is_done = !server.searches.has_slices() && server.turns.is_empty();
+        let is_done = !server.tasks.has_slices() && server.turns.is_empty();
         is_done && server.search.cursors.count(b"").1 == 0
     }
 

@@ -28,14 +28,14 @@
 //! reads never wait. A turn of the loop searches for 0.2 ms itself, by an estimate from EF, M and
 //! the dimension; further or longer searches are cut in slices: VSIM, VRANGE, and the search for a
 //! new element's neighbours in VADD. The loop itself links the new element. The handler gives the
-//! search to `server/parts/execution/searches` and blocks its client (`Until::Search`). A turn
+//! search to `server/parts/execution/searches` and blocks its client (`Until::Task`). A turn
 //! without any event runs a slice on the loop; if the loop has something else to do, or several
 //! searches wait, workers take them. To wake a worker and be woken takes some 40 us of CPU, half of
 //! an insert among 100,000 elements, and then the worker's caches hold the vectors that the loop
 //! needs to link the node. A slice holds the lock for 60 us, which is the longest that a writer
 //! waits; between two slices nodes may come and go, and the index checks what a search has kept. At
 //! the end the command runs again with the answer, through the gates like any blocked command
-//! (`Engine::serve_searches`): replies keep their order, and the effect of VADD is recorded when it
+//! (`Engine::serve_tasks`): replies keep their order, and the effect of VADD is recorded when it
 //! is applied. A search whose client is gone ends at its next slice; a set that is removed lives as
 //! long as its last search. EXEC, scripts, loading and the primary's commands search at once; VSIM
 //! and VRANGE in slices there, too (`Call::may_continue`), between which a script serves other

@@ -160,7 +160,7 @@ fn analyzed(
     request: &SearchRequest,
     root: Node,
 ) -> Result<Option<Vec<u8>>, CommandError> {
-    let mut its = match call.server.searches.take_done::<AnalyzedQuery>() {
+    let mut its = match call.server.tasks.take_task::<AnalyzedQuery>() {
         Some(its) => *its,
         None => AnalyzedQuery::begin(call, request, root)?,
     };

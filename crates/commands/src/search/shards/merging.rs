@@ -6,7 +6,7 @@
 use russet_command::CommandError;
 use russet_search::pipeline::shards::Answer;
 use russet_server::Call;
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_types::vector_set::Progress;
 
 pub(crate) const DAMAGED: CommandError =

@@ -54,7 +54,7 @@ use russet_search::query::Node;
 use russet_search::request::Options;
 use russet_search::schema::Schema;
 use russet_search::search::Search;
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_server::{Call, Server, Slice};
 use russet_types::vector_set::Progress;
 use std::time::{Duration, Instant};
@@ -653,8 +653,8 @@ impl SearchExecution {
     /// The walk that a command blocked on, if it runs again.
     pub(super) fn take_resumed(call: &mut Call<'_>) -> Option<SearchExecution> {
         call.server
-            .searches
-            .take_done::<SearchExecution>()
+            .tasks
+            .take_task::<SearchExecution>()
             .map(|walk| *walk)
     }
 

@@ -4,7 +4,7 @@
 //! walk), and the rows after them with them. So do rows of very many values, which the worker
 //! writes.
 //!
-//! [`Task::step`]: russet_server::searches::Task::step
+//! [`Task::step`]: russet_server::tasks::Task::step
 
 use super::super::reply::reply_row_fields;
 use super::Body;

@@ -1,13 +1,13 @@
 //! MEMORY PACKING: what `compress-values` would save, whether it is on or not.
 //!
 //! The loop copies values of a sample, and a thread trains a dictionary and packs them. In MULTI,
-//! in scripts and without threads (`vset-threads 0`) the loop does it, which takes some 100 ms.
+//! in scripts and without threads (`task-threads 0`) the loop does it, which takes some 100 ms.
 
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError, Facts};
 use russet_keyspace::{PackRule, PackSample, PrefixEstimate};
 use russet_resp::Reply;
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_server::{Call, CommandResult, Spec};
 use russet_types::vector_set::Progress;
 
@@ -59,7 +59,7 @@ fn packing(call: &mut Call<'_>) -> CommandResult {
         _ => return Err(CommandError::Syntax),
     };
     if call.is_retry()
-        && let Some(done) = call.server.searches.take_done::<Estimate>()
+        && let Some(done) = call.server.tasks.take_task::<Estimate>()
     {
         write(call.reply, &done.lines.unwrap_or_default());
         return Ok(());

@@ -13,7 +13,7 @@ use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
 use russet_resp::Args;
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_server::{Call, CommandResult, Spec};
 use russet_sketches::TDigest as Sketch;
 use russet_types::vector_set::Progress;
@@ -89,7 +89,7 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     // the destination first.
     let args = MergeArgs::parse(call.args, call.name)?;
     let mut beginnings = 0;
-    if let Some(done) = call.server.searches.take_done::<SumTask>() {
+    if let Some(done) = call.server.tasks.take_task::<SumTask>() {
         beginnings = done.beginnings;
         if done.is_current(call) {
             if done.is_too_large {

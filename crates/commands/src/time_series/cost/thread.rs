@@ -3,12 +3,12 @@
 //!     RANGE -> the chunks of the range, copied -> a thread makes the rows -> RANGE again
 //!
 //! A copy of a chunk takes a hundredth of the time that the chunk's samples take to become text. In
-//! MULTI, scripts and without threads (`vset-threads 0`) the loop makes the rows.
+//! MULTI, scripts and without threads (`task-threads 0`) the loop makes the rows.
 
 use super::super::rows_text::RowsText;
 use russet_command::CommandError;
 use russet_resp::{Args, OwnedArgs, Reply, message};
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_server::{Call, CommandResult};
 use russet_timeseries::{Sample, Series};
 use russet_types::vector_set::Progress;
@@ -67,7 +67,7 @@ pub(crate) fn made(call: &mut Call<'_>) -> Option<CommandResult> {
     if !call.is_retry() {
         return None;
     }
-    let outcome = call.server.searches.take_done::<Rows>()?.outcome?;
+    let outcome = call.server.tasks.take_task::<Rows>()?.outcome?;
     Some(outcome.map(|bytes| call.reply.shared(message(bytes))))
 }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use russet_base::clock;
 use russet_command::CommandError;
 use russet_resp::{Args, OwnedArgs, Reply, message};
-use russet_server::searches::Task;
+use russet_server::tasks::Task;
 use russet_server::{Call, Slice};
 use russet_timeseries::index::{Filter, Search};
 use russet_timeseries::{Sample, Series};
@@ -170,7 +170,7 @@ pub(crate) fn in_slices<G: Gather>(
     new: impl FnOnce(&Reply) -> G,
 ) -> Result<Option<Parts>, CommandError> {
     let began = clock::cycles();
-    let mut slices = match call.server.searches.take_done::<Slices<G>>() {
+    let mut slices = match call.server.tasks.take_task::<Slices<G>>() {
         Some(slices) => match slices.refused {
             Some(error) => return Err(error),
             None => *slices,

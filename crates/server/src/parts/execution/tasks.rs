@@ -1,27 +1,30 @@
-//! Long work of commands, in slices: by the loop in turns that bring nothing else, and by worker
-//! threads (`vset-threads`). Searches of large vector sets, and [`Task`]s, which own all that they
-//! read.
+//! Tasks: long work of commands, in slices, by the loop in turns that bring nothing else and by
+//! worker threads (`task-threads`).
 //!
-//! A client's command that needs a long search leaves it here and blocks ([`Until::Search`]). If
-//! the loop's next turn has no event, the loop itself runs a slice, and so on from turn to turn:
-//! the vectors are then in the cache of the processor that will link the new node, and no thread
-//! has to be woken, which takes as long as a short search. Workers take a search that waits while
-//! the loop has other work or another search, and a task that cannot be divided
-//! ([`Task::is_for_workers`]). When the search ends, the command runs again with the [`Answer`].
+//!     TaskQueue   the tasks that wait, and the workers
+//!     Ticket      a client's claim to the result of a task; the client is blocked meanwhile
+//!     Task        the work, which owns all that it reads: a document to be parsed, rows to be made
+//!     VectorWork  work in a vector set, which is locked for a slice at a time
+//!     TaskResult  with it the command runs again
 //!
-//! A worker holds the set's lock for a slice at a time, so that a writer waits for no longer.
-//! Workers take turns with the searches, so a long search delays the others by no more than its
-//! share.
+//! A client's command that has long work leaves it here and blocks ([`Until::Task`]). If the loop's
+//! next turn has no event, the loop itself runs a slice, and so on from turn to turn: the data is
+//! then in the cache of the processor that goes on with it, and no thread has to be woken, which
+//! takes as long as a short task. Workers take a task that waits while the loop has other work or
+//! another task, and a task that cannot be divided ([`Task::is_for_workers`]).
+//!
+//! A worker holds a vector set's lock for a slice at a time, so that a writer waits for no longer.
+//! Workers take turns with the tasks, so a long task delays the others by no more than its share.
 //!
 //! Invariants
-//!   1. An answer is only taken by the client that waits for it: tickets are not used twice.
-//!   2. A search whose [`Ticket`] is dropped ends at its next slice, without an answer; loops in a
+//!   1. A result is only taken by the client that waits for it: tickets are not used twice.
+//!   2. A task whose [`Ticket`] is dropped ends at its next slice, without a result; loops in a
 //!      slice that takes long end before (`base::threads::cancel`).
 //!
 //! Cost: the second run of the command, and with a worker two wake-ups, some 40 us of CPU. So each
-//! turn of the loop runs some searches at once, as far as they are short.
+//! turn of the loop runs some tasks at once, as far as they are short.
 //!
-//! [`Until::Search`]: crate::clients::blocked::Until
+//! [`Until::Task`]: crate::clients::blocked::Until
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -59,15 +62,15 @@ impl Task for Product {
     }
 }
 
-/// A search in a vector set.
-pub enum Work {
+/// Work in a vector set.
+pub enum VectorWork {
     Inquiry(Box<SimilaritySearch>),
     Placement(Box<Placement>),
     Names(Box<Names>),
 }
 
-/// How a search ended.
-pub enum Answer {
+/// How a task ended.
+pub enum TaskResult {
     Hits(Vec<Hit>),
     Names(Vec<Box<[u8]>>),
     /// The planned placement, with the set.
@@ -85,16 +88,16 @@ pub struct Hit {
     pub attributes: Box<[u8]>,
 }
 
-/// A search that has ended.
-pub struct EndedSearch {
+/// A task that has ended.
+pub struct EndedTask {
     pub client: ClientId,
-    pub answer: Answer,
+    pub result: TaskResult,
     /// Ticks of the cycle counter that the work took.
     pub ticks: u64,
     number: u64,
 }
 
-impl EndedSearch {
+impl EndedTask {
     /// Whether the work ended for the holder of this ticket.
     pub fn is_for(&self, ticket: &Ticket) -> bool {
         self.number == ticket.number()
@@ -102,7 +105,7 @@ impl EndedSearch {
 }
 
 struct Job {
-    ended: EndedSearch,
+    ended: EndedTask,
     subject: Subject,
     is_dropped: Arc<AtomicBool>,
     /// The turn of the loop that the job began in.
@@ -110,21 +113,21 @@ struct Job {
 }
 
 enum Subject {
-    Set(VectorSet, Work),
+    Set(VectorSet, VectorWork),
     Task(Box<dyn Task>),
 }
 
 /// See the module.
 #[derive(Default)]
-pub struct Searches {
+pub struct TaskQueue {
     shared: Arc<SharedQueue>,
-    /// `None`: the loop cannot be woken, so that every search runs at once.
+    /// `None`: the loop cannot be woken, so that every task runs at once.
     wake: Option<Wake>,
     threads: usize,
     next: u64,
-    /// The answer for the command that runs again.
-    answer: Option<Answer>,
-    /// The turn of the loop, and approximately how long the loop itself has searched in it.
+    /// The result for the command that runs again.
+    result: Option<TaskResult>,
+    /// The turn of the loop, and approximately how long the loop itself has worked on tasks in it.
     turn: u64,
     spent_nanos: usize,
 }
@@ -136,7 +139,7 @@ struct SharedQueue {
     waiting: AtomicUsize,
     /// There is a job, or there are too many workers.
     has_news: Condvar,
-    ended: Mutex<Vec<EndedSearch>>,
+    ended: Mutex<Vec<EndedTask>>,
 }
 
 #[derive(Default)]
@@ -147,7 +150,7 @@ struct Queue {
     running: usize,
 }
 
-/// A slice of a search takes about so long.
+/// A slice of a task takes about so long.
 const SLICE_NANOS: usize = 60_000;
 /// A distance of short vectors if most of them are in no cache, if all may be, and of each further
 /// 16 bytes.
@@ -155,11 +158,11 @@ const DISTANCE_NANOS: usize = 50;
 const CACHED_NANOS: usize = 20;
 /// Bytes of vectors that may be in a cache.
 const CACHED_BYTES: usize = 1 << 20;
-/// A turn of the loop searches for no longer than this itself.
+/// A turn of the loop works on tasks for no longer than this itself.
 const TURN_NANOS: usize = 200_000;
 /// The time to look at a name.
 const NAME_NANOS: usize = 60;
-/// Slices after which the next search has its turn.
+/// Slices after which the next task has its turn.
 const SLICES_PER_SHARE: usize = 8;
 
 /// Approximate nanoseconds to compute a distance among `len` vectors.
@@ -191,18 +194,18 @@ impl Queue {
     }
 }
 
-impl Searches {
+impl TaskQueue {
     /// Sets how a worker wakes the loop.
     pub fn set_wake(&mut self, wake: Wake) {
         self.wake = Some(wake);
     }
 
-    /// Whether searches may leave the loop.
+    /// Whether work may leave the loop.
     pub fn is_on(&self, config: &Config) -> bool {
         self.wake.is_some() && !config.vset_force_single_threaded_execution
     }
 
-    /// Whether the loop has time for a search in this turn; if so, the search counts.
+    /// Whether the loop has time for a task in this turn; if so, the task counts.
     pub fn reserve_time(&mut self, turn: u64, nanos: usize) -> bool {
         if self.turn != turn {
             (self.turn, self.spent_nanos) = (turn, 0);
@@ -215,12 +218,12 @@ impl Searches {
         fits
     }
 
-    /// Begins a search for a client, which is to wait with the ticket.
-    pub fn begin(
+    /// Begins work in a vector set for a client, which is to wait with the ticket.
+    pub fn begin_search(
         &mut self,
         client: ClientId,
         set: VectorSet,
-        work: Work,
+        work: VectorWork,
         threads: usize,
         turn: u64,
     ) -> Ticket {
@@ -256,9 +259,9 @@ impl Searches {
             task.watch(ticket.is_dropped());
         }
         let job = Job {
-            ended: EndedSearch {
+            ended: EndedTask {
                 client,
-                answer: Answer::Gone,
+                result: TaskResult::Gone,
                 ticks: 0,
                 number: ticket.number(),
             },
@@ -285,10 +288,10 @@ impl Searches {
         queue.wanted = wanted;
         while queue.running < wanted {
             let (shared, wake) = (Arc::clone(&self.shared), self.wake.clone());
-            match threads::start("vector-search", move || shared.work(wake.as_ref())) {
+            match threads::start("task", move || shared.work(wake.as_ref())) {
                 Ok(_) => queue.running += 1,
                 Err(error) => {
-                    tracing::warn!("A thread for searches of vector sets: {error}");
+                    tracing::warn!("A thread for tasks: {error}");
                     (self.threads, queue.wanted) = (queue.running, queue.running);
                     break;
                 }
@@ -301,13 +304,13 @@ impl Searches {
         self.shared.has_news.notify_all();
     }
 
-    /// Whether searches wait that the loop can continue.
+    /// Whether tasks wait that the loop can continue.
     pub fn has_slices(&self) -> bool {
         self.shared.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Continues a search if the loop has nothing else to do in this turn (`is_idle`) or there are
-    /// no workers; otherwise leaves searches that have waited for a turn to the workers.
+    /// Continues a task if the loop has nothing else to do in this turn (`is_idle`) or there are no
+    /// workers; otherwise leaves tasks that have waited for a turn to the workers.
     pub fn run_slice(&mut self, turn: u64, is_idle: bool) {
         if !is_idle && self.threads > 0 {
             let began = self.shared.queue().jobs.front().map(|job| job.turn);
@@ -333,37 +336,37 @@ impl Searches {
         }
     }
 
-    /// The searches that have ended since the last call.
-    pub fn take_ended(&mut self) -> Vec<EndedSearch> {
+    /// The tasks that have ended since the last call.
+    pub fn take_ended(&mut self) -> Vec<EndedTask> {
         std::mem::take(&mut *lock(&self.shared.ended))
     }
 
-    /// Keeps an answer for the command that runs next.
-    pub fn put_answer(&mut self, answer: Answer) {
-        self.answer = Some(answer);
+    /// Keeps a result for the command that runs next.
+    pub fn put_result(&mut self, result: TaskResult) {
+        self.result = Some(result);
     }
 
     /// The task of the command that runs again, if the command waited for a task.
-    pub fn take_done<T: Any>(&mut self) -> Option<Box<T>> {
-        match self.answer.take() {
-            Some(Answer::Done(task)) => match task.downcast() {
+    pub fn take_task<T: Any>(&mut self) -> Option<Box<T>> {
+        match self.result.take() {
+            Some(TaskResult::Done(task)) => match task.downcast() {
                 Ok(task) => Some(task),
                 // A command may wait for tasks of several kinds in sequence.
                 Err(task) => {
-                    self.answer = Some(Answer::Done(task));
+                    self.result = Some(TaskResult::Done(task));
                     None
                 }
             },
             other => {
-                self.answer = other;
+                self.result = other;
                 None
             }
         }
     }
 
-    /// The answer for the command that runs again.
-    pub fn take_answer(&mut self) -> Option<Answer> {
-        self.answer.take()
+    /// The result for the command that runs again.
+    pub fn take_result(&mut self) -> Option<TaskResult> {
+        self.result.take()
     }
 }
 
@@ -457,17 +460,17 @@ impl Job {
         }
         let budget = (SLICE_NANOS / distance_nanos(content.parameters(), content.len())).max(1);
         let progress = match work {
-            Work::Inquiry(inquiry) => inquiry.step(&content, budget),
-            Work::Placement(placement) => placement.step(content.index(), budget),
-            Work::Names(names) => names.step(&content, SLICE_NANOS / NAME_NANOS),
+            VectorWork::Inquiry(inquiry) => inquiry.step(&content, budget),
+            VectorWork::Placement(placement) => placement.step(content.index(), budget),
+            VectorWork::Names(names) => names.step(&content, SLICE_NANOS / NAME_NANOS),
         };
         if progress == Progress::More {
             return false;
         }
-        if let Work::Names(names) = work {
-            self.ended.answer = Answer::Names(names.found());
+        if let VectorWork::Names(names) = work {
+            self.ended.result = TaskResult::Names(names.found());
         }
-        if let Work::Inquiry(inquiry) = work {
+        if let VectorWork::Inquiry(inquiry) = work {
             let found = inquiry.found(&content);
             let hits = found.iter().map(|found| {
                 let element = content.element_at(found.payload);
@@ -477,21 +480,21 @@ impl Job {
                     attributes: element.attributes.into(),
                 }
             });
-            self.ended.answer = Answer::Hits(hits.collect());
+            self.ended.result = TaskResult::Hits(hits.collect());
         }
         true
     }
 
-    fn end(self) -> EndedSearch {
+    fn end(self) -> EndedTask {
         let Job {
             mut ended, subject, ..
         } = self;
         match subject {
-            Subject::Task(task) => ended.answer = Answer::Done(task),
-            Subject::Set(set, Work::Placement(placement)) => {
+            Subject::Task(task) => ended.result = TaskResult::Done(task),
+            Subject::Set(set, VectorWork::Placement(placement)) => {
                 let is_gone = set.read().is_gone();
                 if !is_gone {
-                    ended.answer = Answer::Planned(placement, set);
+                    ended.result = TaskResult::Planned(placement, set);
                 }
             }
             Subject::Set(..) => {}
