@@ -106,6 +106,12 @@ impl<T: Transport> Replicas<T> {
                 .is_some_and(|backlog| backlog.holds(begun.at.offset))
     }
 
+    /// Whether a replica waits for a snapshot to begin.
+    pub fn waits_for_snapshot(&self) -> bool {
+        let waits = |replica: &Replica<T>| matches!(replica.state, ReplicaState::Waits(_));
+        self.iter().any(waits)
+    }
+
     /// Whether the snapshot that was begun last is sent as it is made.
     pub fn sends_by_mark(&self) -> bool {
         let begun = self.snapshot.as_ref();

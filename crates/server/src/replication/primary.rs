@@ -294,11 +294,14 @@ impl Server {
 
     /// The snapshot that replicas wait for, if it is due.
     fn due_snapshot(&mut self, keyspace: &Keyspace) -> Option<DueSnapshot> {
+        if !self.replication.replicas.waits_for_snapshot() {
+            return None;
+        }
         // Others may join it as long as it is being made, and can be read from its begin.
-        let spool = self.replication.sync.take();
-        let spool = spool.filter(|it| it.total().is_none() && it.failure().is_none());
-        let is_open = spool.as_ref().is_some_and(|it| it.reader().is_some());
-        self.replication.sync = spool;
+        let spool = self.replication.sync.as_ref();
+        let is_open = spool.is_some_and(|it| {
+            it.total().is_none() && it.failure().is_none() && it.reader().is_some()
+        });
         let is_busy = self.persist.snapshots.in_progress()
             || self.persist.aof.rewrites.in_progress()
             || self.persist.loading.in_progress();
