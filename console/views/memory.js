@@ -143,7 +143,7 @@ function Prefixes() {
   }}<//>`;
 }
 
-/** What `compress-values` saves now, and on request what it would save by prefix. */
+/** Savings of `compress-values` now, and on request an estimate by prefix. */
 function Packing() {
   const app = useApp();
   const [rows, setRows] = useState(/** @type {any[] | null} */ (null));
