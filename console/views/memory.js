@@ -26,6 +26,7 @@ export default function Memory() {
     <${Sample} />
     <${Tile} title="Fragmentation" needs=${["info"]}>${() => html`<${Fragmentation} />`}<//>
     <${Tile} title="Prefixes" needs=${["prefixstats"]} wide flush>${() => html`<${Prefixes} />`}<//>
+    <${Tile} title="Packing" needs=${["memory|packing"]} wide flush>${() => html`<${Packing} />`}<//>
   <//>`;
 }
 
@@ -135,8 +136,46 @@ function Prefixes() {
       empty="No key yet." columns=${[
         { id: "prefix", title: "Prefix", width: "minmax(9rem, 2fr)", value: (/** @type {any} */ row) => row.prefix, render: (/** @type {any} */ row) => html`<a href=${link("keys", [], { match: glob.startsWith(row.prefix) })}><${Name} name=${row.prefix} /></a>` },
         figure("keys", "Keys", count), figure("bytes", "Bytes", bytes), figure("reads", "Reads", compact), figure("writes", "Writes", compact), figure("misses", "Misses", compact), figure("expired", "Expired", compact),
+        // A column that is needed where values are packed.
+        ...(rows.some((/** @type {any} */ row) => row.packed > 0) ? [figure("packed", "Packed keys", count), figure("saved", "Saved by it", bytes)] : []),
       ]} />
       ${depth > 0 && depth < PREFIX_DEPTH_MAX && html`<p class="pad soft">By the first ${plural(depth, "part")} of the name. Deeper: <${Command} cmd=${["CONFIG", "SET", "prefix-stats-depth", depth + 1]} /></p>`}`;
+  }}<//>`;
+}
+
+/** Savings of `compress-values` now, and on request an estimate by prefix. */
+function Packing() {
+  const app = useApp();
+  const [rows, setRows] = useState(/** @type {any[] | null} */ (null));
+  const [busy, setBusy] = useState(false);
+  const load = useLoad(async () => {
+    const [info, config] = (await app.batch([["INFO", "memory"], ["CONFIG", "GET", "compress-values"]])).replies;
+    if (info instanceof Error) throw info;
+    return { info: parseInfo(info), mode: config instanceof Error ? "" : textOf(objectOf(config)["compress-values"] ?? "") };
+  }, [], { every: 5000 });
+  const estimate = async () => {
+    setBusy(true);
+    try {
+      setRows(itemsOf(await app.run(["MEMORY", "PACKING"])).map(objectOf));
+    } catch (error) {
+      app.toast(errorText(error), { kind: "bad" });
+    } finally {
+      setBusy(false);
+    }
+  };
+  return html`<${Loaded} load=${load}>${(/** @type {any} */ { info, mode }) => {
+    const [keys, saved] = [Number(info.packed_keys ?? 0), Number(info.packed_saved_bytes ?? 0)];
+    const [whole, gain] = (rows ?? []).reduce(([all, less], row) => [all + row.bytes, less + row.saved_bytes], [0, 0]);
+    return html`<div class="pad">
+        <p>${keys > 0 ? `${plural(keys, "value")} ${keys === 1 ? "is" : "are"} packed, which saves ${bytes(saved)}.` : "No value is packed."}${mode !== "" && html` <code>compress-values</code> is <code>${mode}</code>.`}</p>
+        <${Button} disabled=${busy} onClick=${estimate}>${busy ? "Estimating…" : "Estimate by prefix"}<//>
+        ${rows !== null && rows.length > 0 && html`<p>Packing everything that the settings allow would take ${bytes(whole - gain)} instead of ${bytes(whole)}.${mode === "no" && gain * 10 >= whole && html` <${Command} cmd=${["CONFIG", "SET", "compress-values", "auto"]} /> packs near the limit, the longest unused first.`}</p>`}
+      </div>
+      ${rows !== null && html`<${Table} label="What packing would save" rows=${rows} rowKey=${(/** @type {any} */ row) => nameId(row.prefix)} sort=${{ id: "saved_bytes", down: true }} maxRows=${10}
+        empty="No key yet." columns=${[
+          { id: "prefix", title: "Prefix", width: "minmax(9rem, 2fr)", value: (/** @type {any} */ row) => row.prefix, render: (/** @type {any} */ row) => html`<${Name} name=${row.prefix} />` },
+          figureColumn("keys", "Keys", count), figureColumn("bytes", "Bytes", bytes), figureColumn("packed_bytes", "Packed", bytes), figureColumn("saved_bytes", "Saved", bytes), figureColumn("percent", "Of before", (n) => `${n} %`),
+        ]} />`}`;
   }}<//>`;
 }
 

@@ -284,6 +284,23 @@ describe("Memory", () => {
     await row.waitFor();
     await eventually(async () => assert.match(await row.textContent(), /^user:300/));
   });
+  walk("packing is estimated by prefix, and what is packed has columns", async () => {
+    const { client } = server;
+    const names = Array.from({ length: 300 }, (_, n) => `cold:${n}`);
+    await client.call("MSET", ...names.flatMap((name, n) => [name, `{"user":"user.${n}","plan":"basic","seats":${n % 31},"city":"Berlin"}`.repeat(9)]));
+    await tile("Packing").getByText("No value is packed.").waitFor();
+    await button("Estimate by prefix").click();
+    await tile("Packing").getByRole("row", { name: /^cold: 300 / }).waitFor();
+    assert.match(await tile("Packing").textContent(), /would take .+ instead of /);
+    assert.equal(await tile("Prefixes").getByRole("columnheader", { name: "Packed keys" }).count(), 0);
+    await client.call("CONFIG", "SET", "compress-values", "yes", "compress-idle-seconds", 0);
+    await eventually(async () => assert.match(await tile("Packing").textContent(), /\d values are packed, which saves/), 30_000);
+    await tile("Prefixes").getByRole("columnheader", { name: "Packed keys" }).waitFor();
+    assert.deepEqual(await axeFindings(page), []);
+    await client.call("CONFIG", "SET", "compress-values", "no");
+    await client.call("MEMORY", "UNPACK");
+    await client.call("DEL", ...names);
+  });
   walk("with them, a folder tells its reads and misses to the keyboard", async () => {
     await visit(page, "keys");
     const folder = page.getByRole("treeitem", { name: /^user:/ });

@@ -129,6 +129,7 @@ impl Daemon {
             let mut child = spawn(program, port, folder.path(), file_name, &args, &environment);
             match wait_for(Answer::Ready, &mut child, port) {
                 Ok(()) => {
+                    pack_after_each(program, port);
                     return Daemon {
                         child,
                         port,
@@ -297,6 +298,7 @@ impl Daemon {
                 self.log()
             );
         }
+        pack_after_each(&self.program, self.port);
     }
 }
 
@@ -388,6 +390,20 @@ fn io_threads(program: &Path) -> Vec<String> {
         ];
         words.map(str::to_owned).into()
     })
+}
+
+/// With `$RUSSET_PACK_EVERY` all values are packed after each command, so the same tests also test
+/// packed values. A server that asks for a password or still loads stays as it is.
+fn pack_after_each(program: &Path, port: u16) {
+    if env::var_os("RUSSET_PACK_EVERY").is_none() || program != russet() {
+        return;
+    }
+    if let Ok(mut connection) = Connection::open(port)
+        && connection.write(b"DEBUG PACK EVERY yes\r\n").is_ok()
+    {
+        // The reply: the test's first command comes after it.
+        let _ = connection.read();
+    }
 }
 
 /// The answer to PING that a start waits for. A refusal because of a missing password is always

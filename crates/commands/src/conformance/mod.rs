@@ -12,7 +12,7 @@
 //!     bounds               time, work and memory of small commands of the engines
 //!     scans, fairness          guarantees of SCAN, equal chances of random picks
 //!     snapshots, moved         values while a snapshot or a defragmentation runs
-//!     packed               strings as compressed frames
+//!     packed, packed_containers, packed_model   values as compressed frames
 //!     names                no name of a command in the server's code
 //!     server               the server's parts, as real commands drive them
 
@@ -38,6 +38,8 @@ pub(super) mod opened_keys;
 mod packed;
 #[cfg(test)]
 mod packed_containers;
+#[cfg(test)]
+mod packed_model;
 #[cfg(test)]
 pub(super) mod rights;
 #[cfg(test)]

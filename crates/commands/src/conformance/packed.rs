@@ -34,6 +34,20 @@ pub(super) fn both(plain: &mut Testbed, packed: &mut Testbed, line: &str) {
     assert_eq!(plain.run(digest), packed.run(digest), "{line}");
 }
 
+/// From here on values are packed with a dictionary. Values that are packed already train none.
+pub(super) fn train(plain: &mut Testbed, packed: &mut Testbed) {
+    for n in 0..60 {
+        let text = format!("user:{n};plan:basic;city:Berlin;seats:{};", n * 7 % 31).repeat(3);
+        both(plain, packed, &format!("SET sample{n} {text}"));
+    }
+    packed.run("DEBUG PACK EVERY no");
+    packed.run("DEBUG UNPACK ALL");
+    packed.run("DEBUG PACK ALL");
+    packed.run("DEBUG PACK EVERY yes");
+    assert!(is_packed(packed, "sample7"));
+    assert_eq!(packed.engine.keyspace.packing.figures().dictionaries, 1);
+}
+
 #[test]
 fn every_command_of_strings_meets_a_packed_value() {
     let long = "a.text.that.is.long.enough.".repeat(9);
@@ -207,8 +221,7 @@ fn random_commands_do_the_same_to_packed_values() {
         let (mut plain, mut packed) = (bed(false), bed(true));
         for step in 0..250 {
             if step == 100 {
-                // From here on with a dictionary.
-                packed.run("DEBUG PACK ALL");
+                train(&mut plain, &mut packed);
             }
             if step % 20 == 0 {
                 let ms = rng.random_range(0..50);

@@ -3,7 +3,7 @@
 //! As `packed`: two testbeds run the same commands, and all values of the second are packed after
 //! each command. Commands that choose at random are left out: each testbed has a seed of its own.
 
-use super::packed::{DAMAGED, bed, both, is_packed};
+use super::packed::{DAMAGED, bed, both, is_packed, train};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use russet_keyspace::DbIndex;
@@ -267,8 +267,7 @@ fn random_commands_do_the_same_to_packed_containers() {
         let (mut plain, mut packed) = (bed(false), bed(true));
         for step in 0..400 {
             if step == 100 {
-                // From here on with a dictionary.
-                packed.run("DEBUG PACK ALL");
+                train(&mut plain, &mut packed);
             }
             if step % 20 == 0 {
                 let ms = rng.random_range(0..50);
