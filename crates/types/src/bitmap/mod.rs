@@ -107,8 +107,7 @@ impl Part {
         let arrays = its.n_bytes_array_containers as usize / 2;
         let sets = its.n_bitset_containers as usize * array_bytes::<u64>(CHUNK as usize / 64);
         let runs = its.n_bytes_run_containers as usize;
-        let bytes =
-            array_bytes::<[u8; CONTAINER_BYTES]>(containers) + arrays + sets + runs;
+        let bytes = array_bytes::<[u8; CONTAINER_BYTES]>(containers) + arrays + sets + runs;
         self.counted.store(bytes, Ordering::Relaxed);
         bytes
     }
@@ -155,7 +154,9 @@ impl Bitmap {
 
     #[inline]
     fn find_part(&self, number: u64) -> Result<usize, usize> {
-        self.0.parts.binary_search_by_key(&number, |part| part.number)
+        self.0
+            .parts
+            .binary_search_by_key(&number, |part| part.number)
     }
 
     /// The bit at an offset; clear beyond the length.
@@ -234,7 +235,10 @@ impl Bitmap {
     }
 
     /// The runs of set bits in a range, in order; runs that touch are one.
-    pub fn runs(&self, range: RangeInclusive<u64>) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
+    pub fn runs(
+        &self,
+        range: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
         let parts = self.parts_in(&range).iter();
         let mut pieces = parts
             .flat_map(move |part| {

@@ -122,7 +122,14 @@ proptest! {
 /// Offsets of several parts and buckets.
 #[test]
 fn far_bits_are_kept_apart() {
-    let far = [0, 1 << 24, (1 << 32) - 1, 1 << 32, (1 << 40) + 5, (1 << 62) + 9];
+    let far = [
+        0,
+        1 << 24,
+        (1 << 32) - 1,
+        1 << 32,
+        (1 << 40) + 5,
+        (1 << 62) + 9,
+    ];
     let mut bitmap = Bitmap::with_bytes((1 << 59) + 2);
     assert!(far.iter().all(|&at| !bitmap.set(at, true)));
     bitmap.check_invariants();
@@ -132,8 +139,14 @@ fn far_bits_are_kept_apart() {
     assert_eq!(bitmap.runs(0..=u64::MAX).count(), far.len() - 1);
     assert_eq!(bitmap.count(1..=1 << 40), 3);
     assert_eq!(bitmap.find(true, 2..=u64::MAX), Some(1 << 24));
-    assert_eq!(bitmap.find(false, (1 << 32) - 1..=u64::MAX), Some((1 << 32) + 1));
-    assert_eq!(bitmap.buckets().map(|its| its.0).collect::<Vec<_>>(), [0, 1, 256, 1 << 30]);
+    assert_eq!(
+        bitmap.find(false, (1 << 32) - 1..=u64::MAX),
+        Some((1 << 32) + 1)
+    );
+    assert_eq!(
+        bitmap.buckets().map(|its| its.0).collect::<Vec<_>>(),
+        [0, 1, 256, 1 << 30]
+    );
     assert_eq!(signature(&saved(&bitmap)), signature(&bitmap));
     let whole = bitmap.memory_bytes();
     assert!(whole < 6 * 500, "{whole}");

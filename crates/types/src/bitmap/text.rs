@@ -43,7 +43,11 @@ impl Bitmap {
         }
         let from = first * 8;
         for run in self.runs(from..=from + into.len() as u64 * 8 - 1) {
-            set_run(into, (run.start() - from) as usize, (run.end() - from) as usize);
+            set_run(
+                into,
+                (run.start() - from) as usize,
+                (run.end() - from) as usize,
+            );
         }
     }
 
