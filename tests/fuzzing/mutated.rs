@@ -286,7 +286,7 @@ fn bitmaps_are_refused_or_sound() {
     let changes = [
         "SETBIT k 70000 1",
         "SETBIT k 3 0",
-        "BITFIELD k SET u64 131000 -1",
+        "BITFIELD k SET i64 131000 -1",
         "BITOP OR k k k",
         "BITOP DIFF1 other k k",
     ];

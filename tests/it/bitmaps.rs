@@ -8,7 +8,7 @@ fn fill(c: &mut Connection) {
     for n in 0..300u64 {
         c.ask(&format!("SETBIT sparse {} 1", n * n * 40_009));
         c.ask(&format!(
-            "BITFIELD dense SET u64 #{n} {}",
+            "BITFIELD dense SET i64 #{n} {}",
             n * 0x0102_0304_0506
         ));
     }

@@ -71,35 +71,55 @@ impl Wanted {
 /// gives the most positions; 0: all. O(range, as far as it is read, and positions).
 fn bitrangeintarray(call: &mut Call<'_>) -> CommandResult {
     let wanted = Wanted::parse(call.args)?;
+    // Eight bytes each, about.
+    let most = call.server.config.proto_max_bulk_len / 8;
     let reply = &mut *call.reply;
     match call.db.bits(call.args.at(1))? {
         None => reply.array(0),
         Some(Bits::Native(bitmap)) => match wanted.range.within(bitmap.bytes() as usize) {
             None => reply.array(0),
-            Some(range) => of_bitmap(&bitmap, range, &wanted, reply),
+            Some(range) => of_bitmap(&bitmap, range, &wanted, most, reply)?,
         },
         Some(Bits::Text(text)) => {
             let mut buffer = TextBuffer::new();
             let text = text.text(&mut buffer)?;
             match wanted.range.within(text.len()) {
                 None => reply.array(0),
-                Some(range) => of_text(text, range, &wanted, reply),
+                Some(range) => of_text(text, range, &wanted, most, reply)?,
             }
         }
     }
     Ok(())
 }
 
-/// The number of positions, of the set bits in a range of so many bits.
-fn number(set: u64, range: &RangeInclusive<u64>, wanted: &Wanted) -> u64 {
+/// The number of positions, if so many bits of a range are set. An error: the reply would be longer
+/// than any value, although a short payload may stand for a long bitmap.
+fn number(
+    set: u64,
+    range: &RangeInclusive<u64>,
+    wanted: &Wanted,
+    most: u64,
+) -> Result<u64, CommandError> {
     let all = range.end() - range.start() + 1;
     let those = if wanted.bit { set } else { all - set };
-    those.min(wanted.limit)
+    let those = those.min(wanted.limit);
+    if those > most {
+        return Err(CommandError::Bytes(
+            format!("ERR The reply would have more than {most} positions: use LIMIT").into_bytes(),
+        ));
+    }
+    Ok(those)
 }
 
-fn of_text(text: &[u8], range: RangeInclusive<u64>, wanted: &Wanted, reply: &mut Reply) {
+fn of_text(
+    text: &[u8],
+    range: RangeInclusive<u64>,
+    wanted: &Wanted,
+    most: u64,
+    reply: &mut Reply,
+) -> CommandResult {
     let set = bits::count_within(text, range.clone());
-    let mut left = number(set, &range, wanted);
+    let mut left = number(set, &range, wanted, most)?;
     reply.array(left as usize);
     let (mut at, last) = range.into_inner();
     while left > 0 {
@@ -115,10 +135,17 @@ fn of_text(text: &[u8], range: RangeInclusive<u64>, wanted: &Wanted, reply: &mut
         }
         at = (first | 7) + 1;
     }
+    Ok(())
 }
 
-fn of_bitmap(bitmap: &Bitmap, range: RangeInclusive<u64>, wanted: &Wanted, reply: &mut Reply) {
-    let mut left = number(bitmap.count(range.clone()), &range, wanted);
+fn of_bitmap(
+    bitmap: &Bitmap,
+    range: RangeInclusive<u64>,
+    wanted: &Wanted,
+    most: u64,
+    reply: &mut Reply,
+) -> CommandResult {
+    let mut left = number(bitmap.count(range.clone()), &range, wanted, most)?;
     reply.array(left as usize);
     let (mut at, last) = (*range.start(), *range.end());
     let mut runs = bitmap.runs(range);
@@ -137,6 +164,7 @@ fn of_bitmap(bitmap: &Bitmap, range: RangeInclusive<u64>, wanted: &Wanted, reply
             None => write(at, last + 1, &mut left),
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -199,6 +227,14 @@ mod tests {
                 "{line}"
             );
         }
+        t.run("SETBIT s 999 0");
+        t.engine.server.config.proto_max_bulk_len = 800;
+        let long = "-ERR The reply would have more than 100 positions: use LIMIT\r\n";
+        assert_eq!(t.run("BITRANGEINTARRAY s 0 -1 ZEROS"), long);
+        assert!(
+            t.run("BITRANGEINTARRAY s 0 -1 ZEROS LIMIT 100")
+                .starts_with("*100")
+        );
         assert!(t.run("BITRANGEINTARRAY l 0 1").starts_with("-WRONGTYPE"));
         assert!(
             t.run("BITRANGEINTARRAY l 0")

@@ -319,7 +319,8 @@ impl Bitmap {
                 part &= bits;
             }
             part.optimize();
-            self.0.parts.push(Part::new(number, part));
+            // A copy has no room to spare.
+            self.0.parts.push(Part::new(number, part.clone()));
             next = low
                 .checked_add(1)
                 .and_then(|from| bits.range(from..).next());
