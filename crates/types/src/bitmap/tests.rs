@@ -195,18 +195,18 @@ fn it_is_freed_in_steps() {
     assert!(Bitmap::new().free_step(5));
 }
 
-/// Ten million bits spread over 2^32: parts cost little beside the crate's own map of 2^32 bits, and
+/// A million bits spread over 2^29: parts cost little beside the crate's own map of 2^32 bits, and
 /// after a load the bitmap is about as long as its form in files.
 #[test]
 fn sparse_bits_take_little_more_than_the_crate_needs() {
     let (mut bitmap, mut map) = (Bitmap::with_bytes(1 << 29), roaring::RoaringTreemap::new());
     let mut at = 1u64;
-    for _ in 0..10_000_000 {
+    for _ in 0..1_000_000 {
         at = at
             .wrapping_mul(0x5851_f42d_4c95_7f2d)
             .wrapping_add(0x1405_7b7e_f767_814f);
-        bitmap.set(at >> 32, true);
-        map.insert(at >> 32);
+        bitmap.set(at >> 35, true);
+        map.insert(at >> 35);
     }
     assert_eq!(bitmap.count(0..=u64::MAX), map.len());
     let theirs: usize = map
@@ -221,5 +221,4 @@ fn sparse_bits_take_little_more_than_the_crate_needs() {
     assert!(own * 10 <= theirs * 12, "{own} {theirs}");
     let loaded = saved(&bitmap).memory_bytes();
     assert!(loaded * 10 <= form * 14, "{loaded} {form}");
-    println!("set {own}, crate's map {theirs}, loaded {loaded}, form {form}");
 }
