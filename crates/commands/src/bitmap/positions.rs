@@ -24,7 +24,7 @@ pub(super) const BITRANGEINTARRAY: Spec = Spec {
 };
 
 /// The positions that are asked for.
-struct Wanted {
+struct PositionQuery {
     range: BitRange,
     /// Set bits, or clear bits.
     bit: bool,
@@ -32,8 +32,8 @@ struct Wanted {
     limit: u64,
 }
 
-impl Wanted {
-    fn parse(args: Args<'_>) -> Result<Wanted, CommandError> {
+impl PositionQuery {
+    fn parse(args: Args<'_>) -> Result<PositionQuery, CommandError> {
         const NEGATIVE: CommandError = CommandError::Text("ERR LIMIT must not be negative");
         let integer = |at: usize| {
             let text = args.get(at).ok_or(CommandError::Syntax)?;
@@ -55,7 +55,7 @@ impl Wanted {
             }
             at += 1;
         }
-        Ok(Wanted {
+        Ok(PositionQuery {
             range: BitRange::new(start, end, unit.unwrap_or(Unit::Byte)),
             bit: !zeros,
             limit: limit.filter(|&limit| limit > 0).unwrap_or(u64::MAX),
@@ -70,7 +70,7 @@ impl Wanted {
 /// Reply: array of integers, ascending, in bits whatever the unit; empty for a missing key. LIMIT
 /// gives the most positions; 0: all. O(range, as far as it is read, and positions).
 fn bitrangeintarray(call: &mut Call<'_>) -> CommandResult {
-    let wanted = Wanted::parse(call.args)?;
+    let wanted = PositionQuery::parse(call.args)?;
     // Eight bytes each, about.
     let most = call.server.config.proto_max_bulk_len / 8;
     let reply = &mut *call.reply;
@@ -97,7 +97,7 @@ fn bitrangeintarray(call: &mut Call<'_>) -> CommandResult {
 fn number(
     set: u64,
     range: &RangeInclusive<u64>,
-    wanted: &Wanted,
+    wanted: &PositionQuery,
     most: u64,
 ) -> Result<u64, CommandError> {
     let all = range.end() - range.start() + 1;
@@ -114,7 +114,7 @@ fn number(
 fn of_text(
     text: &[u8],
     range: RangeInclusive<u64>,
-    wanted: &Wanted,
+    wanted: &PositionQuery,
     most: u64,
     reply: &mut Reply,
 ) -> CommandResult {
@@ -141,7 +141,7 @@ fn of_text(
 fn of_bitmap(
     bitmap: &Bitmap,
     range: RangeInclusive<u64>,
-    wanted: &Wanted,
+    wanted: &PositionQuery,
     most: u64,
     reply: &mut Reply,
 ) -> CommandResult {

@@ -98,8 +98,8 @@ impl KeyspaceEvents {
     const CHANNELS: EventClass = EventClass::KEYSPACE
         .union(EventClass::KEYEVENT)
         .union(Self::SUBKEY_CHANNELS);
-    /// The classes that make `A` in print: Redis has no letter for path hashes, and before 8.12 none
-    /// for bitmaps.
+    /// The classes that make `A` in print: Redis has no letter for path hashes, and before 8.12
+    /// none for bitmaps.
     const ALL_OLD: EventClass = ALL
         .difference(EventClass::PATHHASH)
         .difference(EventClass::BITMAP);
