@@ -1,4 +1,6 @@
 //! Single bits: SETBIT and GETBIT.
+//!
+//! A key holds a string or a native bitmap; SETBIT extends both with zeros. O(1), and the growth.
 
 use super::{check_end, native, parse_offset};
 use russet_base::numbers::number::parse_i64;

@@ -10,9 +10,9 @@ use russet_types::{Bitmap, Type};
 
 /// The bits of a key.
 pub enum Bits<'a> {
-    /// Those of a string.
+    /// The bits of a string.
     Text(Str<'a>),
-    /// Those of a native bitmap.
+    /// The bits of a native bitmap.
     Native(Ref<'a, Bitmap>),
 }
 

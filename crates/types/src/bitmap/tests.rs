@@ -1,4 +1,7 @@
 //! A bitmap against the string with the same bits.
+//!
+//! Random strings are sparse, dense and full by turns, over several containers; offsets beyond
+//! 2^32 have tests of their own.
 
 use super::*;
 use proptest::prelude::*;

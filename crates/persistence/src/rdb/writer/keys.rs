@@ -45,8 +45,9 @@ impl RdbWriter {
         }
     }
 
-    /// Changes the version to the first of these that holds a value, else to the last, which may have
-    /// its content under an older type; an error is the part that the last version cannot hold.
+    /// Changes the version to the first of these that holds a value, else to the last, which may
+    /// have the content under an older type; an error is the part that the last version cannot
+    /// hold.
     pub(crate) fn fit_one_of(
         &mut self,
         versions: impl Iterator<Item = u32>,

@@ -202,7 +202,8 @@ impl Replication {
         self.noted = QuorumNote::parse(message);
     }
 
-    /// Whether every replica knows native bitmaps, as far as it says so: a russet does. O(replicas).
+    /// Whether every replica knows native bitmaps, as far as it says so: a russet does.
+    /// O(replicas).
     pub fn all_read_bitmaps(&self) -> bool {
         self.replicas.iter().all(|replica| replica.facts.flush_undo)
     }
