@@ -6,7 +6,7 @@ use crate::support::{Connection, Daemon, wait_until};
 fn fill(c: &mut Connection) {
     assert_eq!(c.ask("CONFIG SET bitmap-default-roaring yes"), "+OK\r\n");
     for n in 0..300u64 {
-        c.ask(&format!("SETBIT sparse {} 1", n * n * 40_009));
+        c.ask(&format!("SETBIT sparse {} 1", n * n * 409));
         c.ask(&format!(
             "BITFIELD dense SET i64 #{n} {}",
             n * 0x0102_0304_0506
