@@ -5,6 +5,7 @@
 //!     26, 27    streams with idempotent IDs, with entries without an owner
 //!     28        arrays
 //!     29, 31    hashes with their names (30 and 32: those in a file)
+//!     33        native bitmaps
 //!     34, 35    sets whose members expire, in a listpack and in a table
 //!
 //! `RUSSET_MUTATED_PAYLOADS` is the number of payloads for each type; the default is small.
@@ -85,7 +86,7 @@ fn made(lines: &[&str], kind: u8) -> Vec<u8> {
 const IN_ORDER: [u8; 6] = [15, 19, 21, 26, 27, 28];
 
 /// Commands that read a whole value of some type.
-const READS: [&[&[u8]]; 11] = [
+const READS: [&[&[u8]]; 14] = [
     &[b"XRANGE", b"k", b"-", b"+"],
     &[b"XINFO", b"STREAM", b"k", b"FULL", b"COUNT", b"0"],
     &[b"XINFO", b"GROUPS", b"k"],
@@ -102,6 +103,9 @@ const READS: [&[&[u8]]; 11] = [
     &[b"HGETALL", b"k"],
     &[b"SMEMBERS", b"k"],
     &[b"SINTER", b"k", b"k"],
+    &[b"BITCOUNT", b"k", b"0", b"-1"],
+    &[b"BITPOS", b"k", b"0"],
+    &[b"BITRANGEINTARRAY", b"k", b"0", b"-1", b"LIMIT", b"50"],
     &[b"OBJECT", b"ENCODING", b"k"],
     &[b"MEMORY", b"USAGE", b"k"],
 ];
@@ -274,5 +278,34 @@ fn sets_whose_members_expire_are_refused_or_sound() {
         ),
     ];
     let taken = play(&payloads, &changes, 34);
+    assert!(taken > count() / 50, "{taken}");
+}
+
+#[test]
+fn bitmaps_are_refused_or_sound() {
+    let changes = [
+        "SETBIT k 70000 1",
+        "SETBIT k 3 0",
+        "BITFIELD k SET i64 131000 -1",
+        "BITOP OR k k k",
+        "BITOP DIFF1 other k k",
+    ];
+    let native = "CONFIG SET bitmap-default-roaring yes";
+    let fields: Vec<String> = (0..90)
+        .map(|n| format!("BITFIELD k SET i64 #{n} 6148914691236517205"))
+        .collect();
+    let dense = std::iter::once(native).chain(fields.iter().map(String::as_str));
+    let payloads = [
+        made(
+            &[native, "SETBIT k 7 1", "SETBIT k 200000 1", "SETBIT k 8 1"],
+            33,
+        ),
+        made(&dense.collect::<Vec<_>>(), 33),
+        made(
+            &[native, "SETBIT z 80000 0", "BITOP NOT k z", "SETBIT k 5 0"],
+            33,
+        ),
+    ];
+    let taken = play(&payloads, &changes, 33);
     assert!(taken > count() / 50, "{taken}");
 }

@@ -53,6 +53,7 @@ const MORE: &[&str] = &[
     "CONFIG SET list-max-listpack-size 2 list-compress-depth 1; RPUSH k x y z one two three 10",
     "SADD k x y z one two three 10 -3",
     "SADD k 10 -3 1000000 9223372036854775807",
+    "CONFIG SET bitmap-default-roaring yes; SETBIT k 7 1; SETBIT k 90000 1; BITFIELD k SET i64 99 -1",
     "SADD k x y z one 10 -3; SPEXPIRE k 90000 MEMBERS 2 y 10; SPEXPIRE k 5 MEMBERS 1 z",
     "CONFIG SET set-max-listpack-entries 2; SADD k x y z 10; SPEXPIRE k 90000 MEMBERS 2 y 10",
     "ZADD k 1 x 2 y 2 z 2.5 one inf two -inf three 7 10",

@@ -6,6 +6,7 @@
 //! | `aof` | the append only file, after crashes and with real servers |
 //! | `backup` | backups, restoring, moving from and to other servers |
 //! | `benchmark` | `russet benchmark` beside redis-benchmark: tests, output, errors |
+//! | `bitmaps` | native bitmaps: files, logs, replicas, events |
 //! | `blocking` | clients that block on a key |
 //! | `changes` | the change stream: consumers, restarts, failovers, the example of a mirror |
 //! | `budgets` | budgets per user: delays, refusals, files |
@@ -65,6 +66,7 @@ mod audit;
 
 mod backup;
 mod benchmark;
+mod bitmaps;
 mod blocking;
 mod budgets;
 mod changes;

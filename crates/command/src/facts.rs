@@ -64,5 +64,8 @@ bitflags! {
         /// Shows data without looking up the keys that hold it, although it is no `READONLY`
         /// command: the reply waits until all of the data is safe (`min-sync-replicas`).
         const READS_ALL = 1 << 22;
+        /// For servers alone, which repeat it from a log or another server's stream: to clients
+        /// the command is unknown.
+        const OF_SERVERS = 1 << 23;
     }
 }

@@ -70,6 +70,8 @@ pub struct CommandTable<H: 'static> {
     rows: Vec<Row<H>>,
     /// Names that clients use (rename-command applied), with their rows.
     names: Vec<(Box<[u8]>, usize)>,
+    /// The rows of [`Facts::OF_SERVERS`], which clients cannot name.
+    of_servers: Vec<usize>,
     slots: Vec<u16>,
     seed: u64,
     /// The reply of COMMAND for all rows, in RESP2 and in RESP3, built at the first request.
@@ -150,6 +152,7 @@ impl<H> CommandTable<H> {
         let mut table = CommandTable {
             rows: Vec::new(),
             names: Vec::new(),
+            of_servers: Vec::new(),
             slots: Vec::new(),
             seed: 0,
             described: Default::default(),
@@ -157,7 +160,11 @@ impl<H> CommandTable<H> {
         let rows = specs.iter().flat_map(|group| group.iter());
         for spec in rows.filter(|&spec| wanted(spec)) {
             let id = table.add(spec, None, &wanted);
-            table.names.push((spec.name.as_bytes().into(), id));
+            if spec.facts.contains(Facts::OF_SERVERS) {
+                table.of_servers.push(id);
+            } else {
+                table.names.push((spec.name.as_bytes().into(), id));
+            }
         }
         table.index();
         table
@@ -254,6 +261,13 @@ impl<H> CommandTable<H> {
         }
     }
 
+    /// The row of a command that only servers send, whatever its case. O(such commands).
+    #[cold]
+    pub fn find_of_servers(&self, name: &[u8]) -> Option<&Row<H>> {
+        let mut rows = self.of_servers.iter().map(|&id| &self.rows[id]);
+        rows.find(|row| row.spec.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
     /// The row of a full name: `get`, `config|get`.
     pub fn find_full(&self, name: &[u8]) -> Option<&Row<H>> {
         let Some(bar) = memchr::memchr(b'|', name) else {
@@ -299,6 +313,9 @@ impl<H> CommandTable<H> {
 
     /// `rename-command`: the old name is gone; an empty new name removes the command.
     pub fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), CommandError> {
+        if self.find_of_servers(old).is_some() {
+            return Err(CommandError::Text("Cannot rename an internal command"));
+        }
         let old = old.to_ascii_lowercase();
         let at = self.names.iter().position(|(name, _)| **name == *old);
         let Some(at) = at else {

@@ -754,6 +754,8 @@ directives! {
         "stream-node-max-bytes", memory(0, LONG_MAX), [], Works;
     stream_node_max_entries: u64 = 100 =>
         "stream-node-max-entries", number(0, LONG_MAX), [], Works;
+    bitmap_default_roaring: bool = false =>
+        "bitmap-default-roaring", flag, [], Works;
     array_slice_size: usize = 4096 =>
         "array-slice-size", number(256, 65536, checks::array_slice_size), [], Works;
     array_sparse_kmax: usize = 10 =>
@@ -1074,7 +1076,7 @@ mod tests {
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and this
     /// many hidden names; this table adds sixty of its own, the names of metrics, Valkey's six
     /// of the command logs, and its other names and eight hidden names; then the names of Redis 8.2
-    /// to 8.10 and Valkey 9.2, three of Redis 8.12, eight of Redis's module of filters, ten of that
+    /// to 8.10 and Valkey 9.2, four of Redis 8.12, eight of Redis's module of filters, ten of that
     /// of time series, nineteen of that of indexes.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
@@ -1084,7 +1086,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 60 + 49 + 41 + 3 + 8 + 10 + 19);
+        assert_eq!(shown, 203 + 60 + 49 + 41 + 4 + 8 + 10 + 19);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

@@ -201,6 +201,7 @@ mod tests;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod worlds;
 
+pub use access::bits::Bits;
 pub use access::db::Db;
 pub use access::info::KeyInfo;
 pub use access::new_value::{NewValue, Str, TextBuffer};

@@ -149,7 +149,8 @@ impl Testbed {
     pub fn repeat_args_as(&mut self, client: ClientId, args: &[&[u8]]) -> Vec<u8> {
         let owned: OwnedArgs = args.iter().copied().collect();
         let args = owned.args();
-        let row = self.engine.server.table.find(args.at(0));
+        let (table, name) = (&self.engine.server.table, args.at(0));
+        let row = table.find(name).or_else(|| table.find_of_servers(name));
         let id = row.expect("a command that was stated").id;
         let mut session = self.engine.server.clients.take(client).expect("connected");
         self.engine

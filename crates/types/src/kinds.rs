@@ -32,8 +32,8 @@ macro_rules! with_types {
                 Hash: ListpackEx "listpackex", Record "listpack";
                 Stream: Stream "stream";
                 Array: SlicedArray "sliced-array";
-                VectorSet: VectorGraph "raw";
                 PathHash: PathTree "pathhash";
+                Bitmap: Roaring "bitmap-roaring";
                 // As Redis names the encoding of values of modules.
                 Json: OfModule "raw";
                 // Values of other modules share that encoding.
@@ -44,6 +44,7 @@ macro_rules! with_types {
                 TDigest:;
                 TimeSeries:;
                 Suggestions:;
+                VectorSet:;
             ]
             $($arguments)*
         }

@@ -36,6 +36,7 @@
 
 mod any;
 pub mod array;
+pub mod bitmap;
 pub mod block;
 mod boxed;
 mod container;
@@ -61,6 +62,7 @@ mod zset;
 
 pub use any::{AnyContainer, copy, free, free_effort, free_step, memory_bytes, relocate};
 pub use array::Array;
+pub use bitmap::Bitmap;
 pub(crate) use container::Relocate;
 pub use container::{Container, MemoryUsage};
 pub use expiry_order::{Expirable, ExpiryChange};

@@ -1412,6 +1412,9 @@ const SINCE_8_12: &str = "of Redis 8.12, of which no server was available";
 
 /// Commands without a line, and why; an entry for a container includes its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[
+    ("bitconvert", SINCE_8_12),
+    ("bitrangeintarray", SINCE_8_12),
+    ("bitroarop", SINCE_8_12),
     ("bless", SINCE_8_12),
     ("bzmove", SINCE_8_12),
     ("saddex", SINCE_8_12),

@@ -1,10 +1,13 @@
 //! Single bits: SETBIT and GETBIT.
+//!
+//! A key holds a string or a native bitmap; SETBIT extends both with zeros. O(1), and the growth.
 
-use super::parse_offset;
+use super::{check_end, native, parse_offset};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use russet_keyspace::{Class, TextBuffer};
+use russet_keyspace::{Bits, Class, TextBuffer};
 use russet_server::{Call, CommandResult, Spec};
+use russet_types::Bitmap;
 
 pub(super) const SETBIT: Spec = Spec {
     arity: Arity::Exactly(4),
@@ -26,9 +29,23 @@ fn setbit(call: &mut Call<'_>) -> CommandResult {
         Some(bit @ (0 | 1)) => bit as u8,
         _ => return Err(NOT_A_BIT),
     };
+    if native::is_default(call) {
+        check_end(offset / 8 + 1)?;
+        native::convert(call, key)?;
+    }
     let mut place = call.db.place(key);
     place.unpack()?;
-    let len_before = place.string()?.map_or(0, |text| text.len());
+    let len_before = match place.string() {
+        Ok(text) => text.map_or(0, |text| text.len()),
+        Err(_) => {
+            let before = set_native(&mut *place.bitmap()?, offset, bit != 0)?;
+            if before.is_changed {
+                call.db.changed(key, Class::BITMAP, "setbit");
+            }
+            call.reply.int(before.was_set.into());
+            return Ok(());
+        }
+    };
     let at = (offset / 8) as usize;
     let text = place.grow(at + 1);
     let shift = 7 - offset % 8;
@@ -39,6 +56,23 @@ fn setbit(call: &mut Call<'_>) -> CommandResult {
     }
     call.reply.int(before.into());
     Ok(())
+}
+
+/// The effect of SETBIT on a native bitmap.
+struct BitBefore {
+    was_set: bool,
+    /// The bit changed, or the bitmap is longer.
+    is_changed: bool,
+}
+
+fn set_native(bitmap: &mut Bitmap, at: u64, on: bool) -> Result<BitBefore, CommandError> {
+    let (len, end) = (bitmap.bytes(), check_end(at / 8 + 1)?);
+    bitmap.lengthen(end);
+    let was_set = bitmap.set(at, on);
+    Ok(BitBefore {
+        was_set,
+        is_changed: was_set != on || end > len,
+    })
 }
 
 pub(super) const GETBIT: Spec = Spec {
@@ -56,9 +90,13 @@ fn getbit(call: &mut Call<'_>) -> CommandResult {
     let [_, key, offset] = call.args.exactly();
     let offset = parse_offset(offset, call.server.config.proto_max_bulk_len)?;
     let mut buffer = TextBuffer::new();
-    let text = match call.db.string(key)? {
+    let text = match call.db.bits(key)? {
         None => &[],
-        Some(ref text) => text.text(&mut buffer)?,
+        Some(Bits::Text(ref text)) => text.text(&mut buffer)?,
+        Some(Bits::Native(bitmap)) => {
+            call.reply.int(bitmap.get(offset).into());
+            return Ok(());
+        }
     };
     let byte = text.get((offset / 8) as usize).copied().unwrap_or(0);
     call.reply.int((byte >> (7 - offset % 8) & 1).into());

@@ -10,13 +10,16 @@
 //! Decided elsewhere: the operations on words: `encodings::bits`.
 
 use std::borrow::Cow;
+use std::ops::Deref as _;
 
+use super::native;
 use russet_base::memory::large::{LARGE_MIN, LargeText};
-use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
 use russet_encodings::bits::{Operation, combine};
-use russet_keyspace::{Cause, Class, Db, Expiry, NewValue, Str};
+use russet_keyspace::{Bits, Cause, Class, Expiry, NewValue, Str, TextBuffer};
 use russet_resp::Args;
 use russet_server::{Call, CommandResult, Spec};
+use russet_types::Bitmap;
 
 pub(super) const BITOP: Spec = Spec {
     arity: Arity::AtLeast(4),
@@ -81,27 +84,133 @@ fn parse_operation(args: Args<'_>) -> Result<Operation, CommandError> {
 /// strings).
 fn bitop(call: &mut Call<'_>) -> CommandResult {
     let operation = parse_operation(call.args)?;
-    let destination = call.args.at(2);
-    let result = compute(&mut call.db, operation, call.args.from(3))?;
-    let len = result.len();
-    if len > 0 {
-        let value = result.value();
-        call.db.set_string(destination, value, Expiry::Clear);
-        call.db.changed(destination, Class::STRING, "set");
-    } else if call.db.delete(destination, Cause::Server) {
-        call.db.changed(destination, Class::GENERIC, "del");
+    let is_default = native::is_default(call);
+    let native = store(call, operation, is_default)?;
+    if native == Some(Native::ByDefault) {
+        let destination = call.args.at(2);
+        call.rewrite_each(call.args.iter());
+        native::propagate(call, destination);
     }
-    call.reply.int(len as i64);
     Ok(())
 }
 
-fn compute(
-    db: &mut Db<'_>,
+pub(super) const BITROAROP: Spec = Spec {
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::NOSCRIPT),
+    facts: Facts::OF_SERVERS,
+    name: "bitroarop",
+    handler: bitroarop,
+    ..BITOP
+};
+
+/// `BITROAROP operation destination key [key ...]`: BITOP whose result is a native bitmap, whatever
+/// the sources are.
+///
+/// Reply: the result's length in bytes. O(bytes of strings, containers of bitmaps).
+fn bitroarop(call: &mut Call<'_>) -> CommandResult {
+    let operation = parse_operation(call.args)?;
+    store(call, operation, true).map(|_| ())
+}
+
+/// Why a result is a native bitmap.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Native {
+    /// A source is.
+    BySource,
+    /// Only strings were combined.
+    ByDefault,
+}
+
+/// Stores the result and replies with its length. Returns why it is a native bitmap, if it is.
+fn store(
+    call: &mut Call<'_>,
     operation: Operation,
-    keys: Args<'_>,
+    is_default: bool,
+) -> Result<Option<Native>, CommandError> {
+    let (destination, keys) = (call.args.at(2), call.args.from(3));
+    let chunks_max = chunks_max(call);
+    let sources = call.db.all_bits(keys.iter())?;
+    let by_source = sources
+        .iter()
+        .flatten()
+        .any(|its| matches!(its, Bits::Native(_)));
+    let len = if by_source || is_default {
+        let result = combine_native(operation, &sources, chunks_max)?;
+        let len = result.bytes();
+        if len > 0 {
+            call.db.put(destination, result);
+            call.db.changed(destination, Class::BITMAP, "set");
+        }
+        len
+    } else {
+        let result = compute(operation, &sources)?;
+        if result.len() > 0 {
+            let value = result.value();
+            call.db.set_string(destination, value, Expiry::Clear);
+            call.db.changed(destination, Class::STRING, "set");
+        }
+        result.len() as u64
+    };
+    if len == 0 && call.db.delete(destination, Cause::Server) {
+        call.db.changed(destination, Class::GENERIC, "del");
+    }
+    call.reply.int(len as i64);
+    Ok(match (by_source, is_default) {
+        _ if len == 0 => None,
+        (true, _) => Some(Native::BySource),
+        (false, true) => Some(Native::ByDefault),
+        (false, false) => None,
+    })
+}
+
+/// The most containers that NOT makes for chunks without bits: as many as a string of the greatest
+/// length has, and one. A server that repeats a command is not bound by it.
+fn chunks_max(call: &Call<'_>) -> u64 {
+    if call.was_taken_before() {
+        u64::MAX
+    } else {
+        call.server.config.proto_max_bulk_len / 8192 + 1
+    }
+}
+
+/// The result as a native bitmap.
+fn combine_native(
+    operation: Operation,
+    sources: &[Option<Bits<'_>>],
+    chunks_max: u64,
+) -> Result<Bitmap, CommandError> {
+    let read = |source: &Option<Bits<'_>>| match source {
+        None => Ok(Some(Bitmap::new())),
+        Some(Bits::Text(text)) => {
+            let mut buffer = TextBuffer::new();
+            text.text(&mut buffer)
+                .map(|text| Some(Bitmap::of_text(text)))
+        }
+        Some(Bits::Native(_)) => Ok(None),
+    };
+    let made = sources.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let all = sources.iter().zip(&made);
+    let all: Vec<&Bitmap> = all
+        .map(|(source, made)| match (source, made) {
+            (Some(Bits::Native(bitmap)), _) => bitmap.deref(),
+            (_, made) => made.as_ref().expect("made of all others"),
+        })
+        .collect();
+    Bitmap::combine(operation, &all, chunks_max).map_err(|_| {
+        let text = format!(
+            "ERR BITOP NOT would materialize more than {chunks_max} missing Roaring chunks"
+        );
+        CommandError::Bytes(text.into_bytes())
+    })
+}
+
+fn compute(
+    operation: Operation,
+    sources: &[Option<Bits<'_>>],
 ) -> Result<ResultBuffer, CommandError> {
-    let texts = db.strings(keys.iter())?.into_iter();
-    let texts = texts.map(|text| text.map_or(Ok(Cow::Borrowed(&[][..])), Str::to_cow));
+    let texts = sources.iter().map(|source| match source {
+        Some(Bits::Text(text)) => Str::to_cow(*text),
+        _ => Ok(Cow::Borrowed(&[][..])),
+    });
     let texts: Vec<_> = texts.collect::<Result<_, _>>()?;
     let sources: Vec<&[u8]> = texts.iter().map(|text| &**text).collect();
     let len = sources.iter().map(|text| text.len()).max().unwrap_or(0);

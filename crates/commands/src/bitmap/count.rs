@@ -12,7 +12,7 @@ use super::range::BitRange;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_encodings::bits;
-use russet_keyspace::TextBuffer;
+use russet_keyspace::{Bits, TextBuffer};
 use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const BITCOUNT: Spec = Spec {
@@ -28,17 +28,21 @@ pub(super) const BITCOUNT: Spec = Spec {
 /// Reply: integer, 0 for a missing key. O(bytes of the range).
 fn bitcount(call: &mut Call<'_>) -> CommandResult {
     let range = BitRange::parse(call.args, 2, call.db.dialect())?;
-    let Some(text) = call.db.string(call.args.at(1))? else {
-        call.reply.int(0);
-        return Ok(());
-    };
-    let mut buffer = TextBuffer::new();
-    let text = text.text(&mut buffer)?;
     // A reversed pair of negative offsets is empty even if both clamp to the start.
     let reversed =
         matches!(range.end, Some(end) if range.start < 0 && end < 0 && range.start > end);
-    let within = range.within(text.len()).filter(|_| !reversed);
-    let count = within.map_or(0, |within| bits::count_within(text, within));
+    let within = |len| range.within(len).filter(|_| !reversed);
+    let count = match call.db.bits(call.args.at(1))? {
+        None => 0,
+        Some(Bits::Text(text)) => {
+            let mut buffer = TextBuffer::new();
+            let text = text.text(&mut buffer)?;
+            within(text.len()).map_or(0, |within| bits::count_within(text, within))
+        }
+        Some(Bits::Native(bitmap)) => {
+            within(bitmap.bytes() as usize).map_or(0, |within| bitmap.count(within))
+        }
+    };
     call.reply.int(count as i64);
     Ok(())
 }
@@ -63,16 +67,24 @@ fn bitpos(call: &mut Call<'_>) -> CommandResult {
         _ => return Err(NOT_A_BIT),
     };
     let range = parse_bitpos_range(call)?;
-    let Some(text) = call.db.string(call.args.at(1))? else {
-        call.reply.int(if bit { -1 } else { 0 });
-        return Ok(());
+    let behind = |len: usize| (!bit && range.end.is_none()).then_some(len as u64 * 8);
+    let at = match call.db.bits(call.args.at(1))? {
+        None => {
+            call.reply.int(if bit { -1 } else { 0 });
+            return Ok(());
+        }
+        Some(Bits::Text(text)) => {
+            let mut buffer = TextBuffer::new();
+            let text = text.text(&mut buffer)?;
+            let within = range.within(text.len());
+            within.and_then(|it| bits::find_within(text, bit, it).or(behind(text.len())))
+        }
+        Some(Bits::Native(bitmap)) => {
+            let len = bitmap.bytes() as usize;
+            let within = range.within(len);
+            within.and_then(|it| bitmap.find(bit, it).or(behind(len)))
+        }
     };
-    let mut buffer = TextBuffer::new();
-    let text = text.text(&mut buffer)?;
-    let at = range.within(text.len()).and_then(|within| {
-        let behind = (!bit && range.end.is_none()).then_some(text.len() as u64 * 8);
-        bits::find_within(text, bit, within).or(behind)
-    });
     call.reply.int(at.map_or(-1, |at| at as i64));
     Ok(())
 }

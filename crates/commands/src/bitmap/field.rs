@@ -12,15 +12,16 @@
 
 use smallvec::SmallVec;
 
-use super::{check_offset, parse_offset};
+use super::{check_end, check_offset, native, parse_offset};
 use russet_base::numbers::number::parse_i64;
 use russet_command::keys::Keys;
 use russet_command::options::{OptionReader, Word};
 use russet_command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec, up_to_nul};
 use russet_encodings::bits::{IntType, Overflow};
-use russet_keyspace::{Class, TextBuffer};
+use russet_keyspace::{Bits, Class, TextBuffer};
 use russet_resp::{Args, Reply};
 use russet_server::{Call, CommandResult, Spec};
+use russet_types::Bitmap;
 
 /// An operation on an integer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,13 @@ impl Operation {
     /// Reads the integer, writes it if it changes, and replies: the value for GET, the old value
     /// for SET, the new value for INCRBY, null if the new value does not fit.
     fn run(&self, text: &mut [u8], reply: &mut Reply) -> FieldOutcome {
-        let old = self.int.get(text, self.at);
+        self.run_at(text, self.at, reply)
+    }
+
+    /// As [`Operation::run`], on the integer at a bit of a part of the string.
+    #[inline]
+    fn run_at(&self, text: &mut [u8], at: u64, reply: &mut Reply) -> FieldOutcome {
+        let old = self.int.get(text, at);
         let wanted = match self.action {
             Action::Get => old.into(),
             Action::Set(value) => self.int.argument(value),
@@ -67,16 +74,33 @@ impl Operation {
             Action::IncrBy(_) => reply.int(new),
         }
         if new != old {
-            self.int.set(text, self.at, new);
+            self.int.set(text, at, new);
             return FieldOutcome::Changed;
         }
         FieldOutcome::Same
+    }
+
+    /// As [`Operation::run`], on a native bitmap that has the whole integer.
+    fn run_native(&self, bitmap: &mut Bitmap, reply: &mut Reply) -> FieldOutcome {
+        let first = self.at / 8;
+        let old = window(bitmap, first);
+        let mut new = old;
+        let outcome = self.run_at(&mut new, self.at % 8, reply);
+        bitmap.copy_from(first, &old, &new);
+        outcome
     }
 
     /// The string length in bytes that holds the whole integer.
     fn end_bytes(&self) -> usize {
         (self.at + self.int.bits()).div_ceil(8) as usize
     }
+}
+
+/// The bytes of a bitmap from a byte on that the longest integer spans.
+fn window(bitmap: &Bitmap, first: u64) -> [u8; 9] {
+    let mut window = [0; 9];
+    bitmap.copy_to(first, &mut window);
+    window
 }
 
 /// `i16`, `u8` ...; a NUL byte ends the word.
@@ -190,34 +214,71 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
         return read(call, &operations);
     };
     let key = call.args.at(1);
+    if native::is_default(call) {
+        check_end(end as u64)?;
+        native::convert(call, key)?;
+    }
     let mut place = call.db.place(key);
     place.unpack()?;
-    let len_before = place.string()?.map_or(0, |text| text.len());
-    let text = place.grow(end);
-    let grew = text.len() > len_before;
-    call.reply.array(operations.len());
-    let mut changes = 0;
-    for operation in &operations {
-        // If the string grew, every write that was not refused is a change.
-        changes += usize::from(match operation.run(text, call.reply) {
-            FieldOutcome::Changed => true,
-            FieldOutcome::Same => grew && operation.action != Action::Get,
-            FieldOutcome::Refused => false,
-        });
-    }
+    let string_len = place.string().map(|text| text.map_or(0, |text| text.len()));
+    let reply = &mut *call.reply;
+    let (changes, grew, class) = match string_len {
+        Ok(len_before) => {
+            let text = place.grow(end);
+            let grew = text.len() > len_before;
+            let run = |operation: &Operation, reply: &mut Reply| operation.run(text, reply);
+            (run_all(&operations, grew, reply, run), grew, Class::STRING)
+        }
+        Err(_) => {
+            let mut bitmap = place.bitmap()?;
+            let grew = check_end(end as u64)? > bitmap.bytes();
+            bitmap.lengthen(end as u64);
+            let run =
+                |operation: &Operation, reply: &mut Reply| operation.run_native(&mut bitmap, reply);
+            (run_all(&operations, grew, reply, run), grew, Class::BITMAP)
+        }
+    };
     if changes > 0 {
-        call.db.changed_by(key, changes, Class::STRING, "setbit");
+        call.db.changed_by(key, changes, class, "setbit");
     } else if grew {
         call.db.changed_silently(key);
     }
     Ok(())
 }
 
+/// Runs the operations; returns the number of changes. If the value grew, every write that was not
+/// refused is a change.
+#[inline]
+fn run_all(
+    operations: &[Operation],
+    grew: bool,
+    reply: &mut Reply,
+    mut run: impl FnMut(&Operation, &mut Reply) -> FieldOutcome,
+) -> usize {
+    reply.array(operations.len());
+    let changes = operations
+        .iter()
+        .filter(|operation| match run(operation, reply) {
+            FieldOutcome::Changed => true,
+            FieldOutcome::Same => grew && operation.action != Action::Get,
+            FieldOutcome::Refused => false,
+        });
+    changes.count()
+}
+
 fn read(call: &mut Call<'_>, operations: &[Operation]) -> CommandResult {
     let mut buffer = TextBuffer::new();
-    let text = match call.db.string(call.args.at(1))? {
+    let text = match call.db.bits(call.args.at(1))? {
         None => &[],
-        Some(ref text) => text.text(&mut buffer)?,
+        Some(Bits::Text(ref text)) => text.text(&mut buffer)?,
+        Some(Bits::Native(bitmap)) => {
+            call.reply.array(operations.len());
+            for Operation { int, at, .. } in operations {
+                let window = window(&bitmap, at / 8);
+                call.reply.int(int.get(&window, at % 8));
+            }
+            return Ok(());
+        }
     };
     call.reply.array(operations.len());
     for operation in operations {

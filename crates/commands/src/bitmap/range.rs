@@ -24,6 +24,15 @@ pub(super) struct BitRange {
 }
 
 impl BitRange {
+    /// From a unit to another, both inclusive.
+    pub fn new(start: i64, end: i64, unit: Unit) -> BitRange {
+        BitRange {
+            start,
+            end: Some(end),
+            unit,
+        }
+    }
+
     /// The whole string.
     pub const ALL: BitRange = BitRange {
         start: 0,

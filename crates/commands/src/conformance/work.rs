@@ -9,9 +9,11 @@ use russet_server::Spec;
 /// Commands that touch at most one element, at a cost that grows with something else.
 const ELSEWHERE: &[&str] = &[
     // Bytes of strings, which are no elements.
+    "bitconvert",
     "bitcount",
     "bitfield",
     "bitfield_ro",
+    "bitroarop",
     "bitop",
     "bitpos",
     "delex",
@@ -107,6 +109,7 @@ const ONE_VALUE: &[&str] = &[
 
 /// Commands whose work shows only as they run: `reply=` bounds their replies.
 const UNKNOWN_BEFORE: &[&str] = &[
+    "bitrangeintarray",
     "changes|read",
     "FT.GET",
     "FT.MGET",

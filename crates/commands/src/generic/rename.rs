@@ -382,6 +382,7 @@ mod tests {
             ("ARSET k 0 a", true),
             ("JSON.SET k $ [1]", true),
             ("TS.ADD k 1 2", true),
+            ("SETBIT k 5 1", true),
             ("VADD k VALUES 2 1 2 e", false),
             ("BF.ADD k a", false),
             ("CF.ADD k a", false),
@@ -393,6 +394,7 @@ mod tests {
         let mut kinds = std::collections::HashSet::new();
         for (line, is_copied) in makes {
             let mut t = Testbed::new();
+            t.engine.server.config.bitmap_default_roaring = true;
             let reply = t.run(line);
             assert!(!reply.starts_with('-'), "{line}: {reply}");
             kinds.insert(t.run("TYPE k"));

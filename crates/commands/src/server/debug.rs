@@ -47,6 +47,7 @@ const MANY: usize = usize::MAX;
 static SUBCOMMANDS: &[Subcommand] = &[
     sub("ALLOCSIZE-SLOTS-ASSERT", 3, 3, check_accounts),
     sub("ASSERT", 2, 2, assert),
+    sub("BITMAP-RAW", 3, 3, inspect::bitmap_raw),
     sub("CHANGE-REPL-ID", 2, 2, change_repl_id),
     sub(
         "CLOSE-CLUSTER-LINK-ON-PACKET-DROP",
@@ -146,6 +147,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    Read the append only file again now, as aof-scrub-hours does.",
             "ASSERT",
             "    Stop the server as a broken invariant does.",
+            "BITMAP-RAW <key>",
+            "    The string with the bits of the native bitmap at <key>.",
             "CHANGE-REPL-ID",
             "    Start a new replication history.",
             "CLOSE-CLUSTER-LINK-ON-PACKET-DROP <0|1>",

@@ -59,6 +59,8 @@ event_classes! {
     MODULE, b'd', true;
     /// Commands of arrays.
     ARRAY, b'a', true;
+    /// Commands of bits, on native bitmaps.
+    BITMAP, b'b', true;
     /// Commands of path hashes, which are Valkey's.
     PATHHASH, b'p', true;
     /// A key has been created.
@@ -96,6 +98,11 @@ impl KeyspaceEvents {
     const CHANNELS: EventClass = EventClass::KEYSPACE
         .union(EventClass::KEYEVENT)
         .union(Self::SUBKEY_CHANNELS);
+    /// The classes that make `A` in print: Redis has no letter for path hashes, and before 8.12
+    /// none for bitmaps.
+    const ALL_OLD: EventClass = ALL
+        .difference(EventClass::PATHHASH)
+        .difference(EventClass::BITMAP);
     /// Not printed beside `A`, as in Redis, although `A` does not include them.
     const HIDDEN: EventClass = EventClass::NEW
         .union(EventClass::OVERWRITTEN)
@@ -113,11 +120,11 @@ impl KeyspaceEvents {
 
     /// Whether it selects anything by a letter of its own that Valkey does not know.
     pub(crate) fn is_redis_only(self) -> bool {
-        // `A` stands for arrays, too.
-        let arrays = if self.0.contains(ALL - EventClass::PATHHASH) {
+        // `A` stands for arrays and bitmaps, too.
+        let arrays = if self.0.contains(Self::ALL_OLD) {
             EventClass::empty()
         } else {
-            EventClass::ARRAY
+            EventClass::ARRAY | EventClass::BITMAP
         };
         let unknown = EventClass::OVERWRITTEN | EventClass::TYPE_CHANGED | Self::SUBKEY_CHANNELS;
         self.0.intersects(unknown | arrays)
@@ -153,8 +160,7 @@ impl Special for KeyspaceEvents {
     fn text(&self) -> Vec<u8> {
         let mut text = Vec::new();
         let mut printed = self.0;
-        // Redis has no letter for path hashes: `A` means all of Redis's classes.
-        if printed.contains(ALL - EventClass::PATHHASH) {
+        if printed.contains(Self::ALL_OLD) {
             text.push(b'A');
             printed -= ALL | Self::HIDDEN;
         }

@@ -238,7 +238,7 @@ impl<'a> Db<'a> {
 
     /// As [`Db::find`] for a reader: counts hits and misses.
     #[inline]
-    fn find_to_read(&mut self, key: &[u8]) -> Option<FoundKey> {
+    pub(super) fn find_to_read(&mut self, key: &[u8]) -> Option<FoundKey> {
         let found = self.find(key);
         self.count_read(key, found.is_some());
         found

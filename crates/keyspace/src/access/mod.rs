@@ -4,6 +4,7 @@
 //!     place       a lookup for a decision and a write      value(_mut) a borrowed container
 //!     change      records a command's changes              info        OBJECT, DEBUG
 //!     walk        SCAN, KEYS, RANDOMKEY                    relocate    RENAME, MOVE, COPY
+//!     bits        strings and native bitmaps
 //!     new_value   strings to and from entries              restore     whole values from outside
 //!
 //! Invariants
@@ -13,6 +14,7 @@
 //! Cost: a hash of the key, which the batch may have computed ahead (`store::key_hash`), and a
 //! lookup. How entries are stored: `store`. How expired keys and fields leave: `expiry`.
 
+pub(super) mod bits;
 pub(super) mod change;
 pub(super) mod db;
 pub(super) mod info;

@@ -179,7 +179,7 @@ impl<'a, 't> TargetFile<'a, 't> {
         {
             Some("a JSON document with typed arrays")
         } else {
-            self.writer.lost(value)
+            self.writer.lost_content(value)
         }
     }
 

@@ -39,7 +39,7 @@ pub mod kind {
     pub(crate) const STRING: u8 = 0;
     pub(crate) const MODULE_PRE_GA: u8 = 6;
     pub(crate) const MODULE_2: u8 = 7;
-    /// A compressed bitmap of Redis 8.12, which becomes a string.
+    /// A native bitmap of Redis 8.12.
     pub const BITMAP: u8 = 33;
 
     /// The name that `redis-check-rdb` uses.
@@ -87,7 +87,7 @@ pub mod array {
     pub const SHORT: u64 = 3;
 }
 
-/// The newest version of Redis's that is read: 8.12 writes 16 or 17; bitmaps become strings.
+/// The newest version of Redis's that is read: 8.12 writes 16 or 17.
 pub const VERSION_MAX: u16 = 17;
 /// The newest version of a payload. There is a version 0, too.
 pub(crate) const PAYLOAD_VERSION_MAX: u16 = VERSION_MAX;

@@ -416,12 +416,6 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Keeps a text until the next string is read.
-    pub(crate) fn keep(&mut self, text: Vec<u8>) -> &[u8] {
-        self.text = text;
-        &self.text
-    }
-
     /// Replaces the content of `out` by a string.
     #[inline]
     pub(crate) fn string_to(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {

@@ -34,7 +34,7 @@
 //! the payload, become plain hashes. Data of modules ends a load with the module's name; with
 //! `rdb-unknown-modules skip` it is passed over (`module`: its fields have an end that is known
 //! without the module), counted, and logged. Metadata of keys that is marked as ignorable is passed
-//! over in any case. Bitmaps of Redis 8.12 become strings (`bitmap`).
+//! over in any case.
 //!
 //! Data may also be loaded beside the current keyspace (`keyspace/passes/beside.rs`), whose
 //! databases it then replaces at once.
@@ -49,7 +49,6 @@
 //! things: the file's magic, or a payload's version, decides (`format::Dialect`), and only `reader`
 //! and a type's `SavedContainer::load` see which it was.
 
-mod bitmap;
 mod census;
 mod error;
 mod fault;

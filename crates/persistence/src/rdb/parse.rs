@@ -4,9 +4,8 @@
 //! later. A listpack with a duplicate element is rejected if `deep` is set; else the first element
 //! stays, and the others are dropped. The old forms reject duplicates in any case, as in Redis.
 
-use super::bitmap;
 use super::fault::Fault;
-use super::format::{RdbOrigin, kind};
+use super::format::kind;
 use super::input::{Input, Text};
 use super::module::{self, ModuleId};
 use super::rules::Rules;
@@ -58,10 +57,6 @@ pub fn value<'i>(
         kind::MODULE_2 => {
             let id = module::read_id(input)?;
             module_value(&id, input, rules)
-        }
-        kind::BITMAP if rules.dialect == RdbOrigin::Redis => {
-            let text = bitmap::read(input)?;
-            Ok(OwnedValue::Bytes(input.keep(text)))
         }
         container => values::load(input, container, rules).map(OwnedValue::Container),
     }

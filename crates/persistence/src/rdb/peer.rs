@@ -84,7 +84,7 @@ impl Peer {
         // The more special name first: russet gives a version of Valkey or Redis for comparison,
         // too, and Valkey a version of Redis.
         if let Some(version) = release("russet_version") {
-            let versions = VERSION_USUAL..=VERSION_NEWEST;
+            let versions = VERSION_USUAL..=VERSION_MEMBER_TTLS;
             return Some(Peer {
                 name: named("russet", version),
                 versions: versions
@@ -145,7 +145,8 @@ impl Peer {
 /// The newest version of Redis's files that a release reads, as far as it is written here.
 fn redis_max(version: Release) -> u32 {
     match version {
-        (8, 8.., _) | (9.., ..) => VERSION_NEWEST,
+        (8, 12.., _) | (9.., ..) => VERSION_MEMBER_TTLS,
+        (8, 8.., _) => VERSION_NEWEST,
         (8, 6.., _) => VERSION_PRODUCERS,
         (8, ..) | (7, 4.., _) => VERSION_FIELD_TTLS,
         (7, 2.., _) => VERSION_USUAL,
@@ -176,8 +177,8 @@ pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, RdbOrigin)
         return (VERSION_MEMBER_TTLS, RdbOrigin::Redis);
     }
     // A peer that does not read the marks of BLESS, or expiries of members, gets a file without
-    // them: they are no data.
-    if keyspace.blessed_keys() > 0
+    // them: they are no data. Bitmaps are strings in such a file.
+    if (keyspace.blessed_keys() > 0 || keyspace.any_of(Type::Bitmap))
         && matches!(
             wanted,
             PeerFormat::Redis {
@@ -395,9 +396,14 @@ mod tests {
             ("redis_version:8.6.2", "Redis 8.6.2", &[11, 12, 13]),
             ("redis_version:8.10.2", "Redis 8.10.2", &[11, 12, 13, 14]),
             (
+                "redis_version:8.12.0",
+                "Redis 8.12.0",
+                &[11, 12, 13, 14, 15, 16, 17],
+            ),
+            (
                 "redis_version:255.255.255",
                 "Redis 255.255.255",
-                &[11, 12, 13, 14],
+                &[11, 12, 13, 14, 15, 16, 17],
             ),
             (
                 "redis_version:7.2.4\r\nvalkey_version:8.1.3\r\n",
@@ -417,7 +423,7 @@ mod tests {
             (
                 "redis_version:7.2.4\r\nvalkey_version:9.1.2\r\nrusset_version:0.1.0\r\n",
                 "russet 0.1.0",
-                &[11, 12, 13, 14, 80, 81],
+                &[11, 12, 13, 14, 15, 16, 17, 80, 81],
             ),
             ("redis_version:8.0.6\x1b[31m'", "Redis 8.0.6", &[11, 12]),
         ] {
@@ -445,8 +451,8 @@ mod tests {
             ),
             (
                 "redis_version:8.0.6\nrusset_version:0.1.0",
-                &[11, 12, 13, 14, 80, 81],
-                &[11, 12, 13, 14, 80, 81],
+                &[11, 12, 13, 14, 15, 16, 17, 80, 81],
+                &[11, 12, 13, 14, 15, 16, 17, 80, 81],
             ),
         ] {
             let peer = Peer::of_info(info.as_bytes()).expect("a version");

@@ -41,13 +41,14 @@ pub(crate) const VERSION_PRODUCERS: u32 = 13;
 pub(crate) const VERSION_OWNERLESS: u32 = 14;
 /// Redis's first version with arrays.
 pub(crate) const VERSION_ARRAYS: u32 = 14;
-/// Redis's first version with the marks of BLESS: 8.12 writes it, or a newer one. It is written
-/// only if a key has such a mark.
+/// Redis's first version with the marks of BLESS and with native bitmaps: 8.12 writes it, or a
+/// newer one. It is written only if a key has such a mark or is such a bitmap.
 pub const VERSION_BLESSED: u32 = 16;
 /// Redis's first version with sets whose members expire, as far as known: 8.12's. It is written
 /// only if a member expires.
 pub const VERSION_MEMBER_TTLS: u32 = 17;
-/// Redis's newest version that a value needs: it holds every value, but no expiries of members.
+/// Redis's newest version that a value needs: it holds every value, but no expiries of
+/// members, and bitmaps as strings.
 pub const VERSION_NEWEST: u32 = VERSION_ARRAYS;
 /// Valkey's own version, which has expiring fields in a form of its own.
 pub(crate) const VERSION_VALKEY: u32 = 80;

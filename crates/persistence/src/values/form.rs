@@ -12,6 +12,8 @@ pub(crate) struct ValueForm {
     /// A file may leave out the lost part, which is no data of the value's own; else the key is
     /// refused.
     pub(crate) may_lose: bool,
+    /// The lost part is the type alone: all of the content is there, of an older type.
+    pub(crate) is_plain: bool,
 }
 
 impl ValueForm {
@@ -22,6 +24,7 @@ impl ValueForm {
             first_expiry: None,
             lost: None,
             may_lose: false,
+            is_plain: false,
         }
     }
 }

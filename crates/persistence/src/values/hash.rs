@@ -112,6 +112,7 @@ impl SavedContainer for Hash {
             first_expiry,
             lost: (first_expiry.is_some() && !expirable).then_some("fields that expire"),
             may_lose: false,
+            is_plain: false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The forms of containers in files: in RDB files and payloads, and as commands that recreate them.
 //!
 //!     list, set, zset, hash, stream, array,
-//!     vector_set, path_hash, json              one impl of [`SavedContainer`] each
+//!     bitmap, vector_set, path_hash, json      one impl of [`SavedContainer`] each
 //!     time_series                                  as json, with the key's name
 //!     suggestions                                  as json
 //!     sketches                                     one impl for all of them
@@ -13,6 +13,7 @@
 //! have no impl, because the readers and writers themselves have the only form of a string.
 
 mod array;
+mod bitmap;
 mod form;
 mod hash;
 pub(super) mod json;
@@ -152,7 +153,6 @@ fn named(number: u8, dialect: RdbOrigin) -> Option<&'static NamedForm> {
 pub(super) fn layout(number: u8, dialect: RdbOrigin) -> Option<Layout> {
     match number {
         kind::STRING => Some(&[Part::Text]),
-        kind::BITMAP if dialect == RdbOrigin::Redis => Some(&[Part::Length, Part::Text]),
         _ => Some(named(number, dialect)?.2),
     }
 }

@@ -99,6 +99,7 @@ impl SavedContainer for Set {
             first_expiry,
             lost: (first_expiry.is_some() && !expirable).then_some(LOST),
             may_lose: true,
+            is_plain: false,
         }
     }
 

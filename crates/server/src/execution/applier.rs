@@ -59,6 +59,8 @@ impl Applier {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) -> Result<(), Failure> {
+        let of_servers = || world.server.table.find_of_servers(args.get(0)?);
+        let row = row.or_else(|| of_servers().map(|row| row.id));
         let id = resolve(world.server, row, args);
         let id = id.map_err(|error| Failure { row: None, error })?;
         let of_row = |error| Failure {

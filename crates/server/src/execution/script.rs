@@ -343,7 +343,9 @@ impl ScriptHost<'_> {
     /// Checks a command at the gates; returns its row's number.
     fn admit(&mut self, args: Args<'_>) -> Result<usize, CommandError> {
         let dialect = self.server.config.dialect;
-        let row = self.server.table.find(args.at(0)).map(|row| row.id);
+        let (table, name) = (&self.server.table, args.at(0));
+        let row = table.find(name).or_else(|| table.find_of_servers(name));
+        let row = row.map(|row| row.id);
         let id = resolve(self.server, row, args).map_err(|error| match error {
             CommandError::WrongArity(_) => CommandError::Text(dialect.wrong_arity_in_script()),
             _ => CommandError::Text(dialect.unknown_in_script()),

@@ -177,17 +177,17 @@ impl Container for VectorSet {
 
     fn into_word(self) -> (Encoding, u64) {
         let word = Arc::into_raw(self.0).expose_provenance() as u64;
-        (Encoding::VectorGraph, word)
+        (Encoding::OfModule, word)
     }
 
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
-        assert_eq!(encoding, Encoding::VectorGraph);
+        assert_eq!(encoding, Encoding::OfModule);
         // SAFETY: the caller guarantees that it came from `into_word`.
         VectorSet(unsafe { Arc::from_raw(std::ptr::with_exposed_provenance(word as usize)) })
     }
 
     fn encoding(&self) -> Encoding {
-        Encoding::VectorGraph
+        Encoding::OfModule
     }
 
     fn len(&self) -> usize {

@@ -349,6 +349,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("_FT.DEBUG", "needs a subcommand"),
     ("bf.load", "takes a payload of a filter"),
     ("bf.rotate", "needs a filter that rotates"),
+    ("bitconvert", "unknown to clients"),
+    ("bitroarop", "unknown to clients"),
     ("failover", "needs a replica"),
     ("flush|undo", "needs a flush"),
     ("function|kill", "needs a function that runs"),

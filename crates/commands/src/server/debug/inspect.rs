@@ -1,4 +1,4 @@
-//! DEBUG OBJECT, HTSTATS, HTSTATS-KEY, LISTPACK: how values are stored.
+//! DEBUG OBJECT, HTSTATS, HTSTATS-KEY, LISTPACK, BITMAP-RAW: how values are stored.
 //!
 //! The text of OBJECT is Redis's, because tools parse it; the texts about tables describe russet's
 //! tables, by segments and cache lines. No subcommand counts as a use of a key, and OBJECT finds
@@ -14,9 +14,9 @@ use russet_command::CommandError;
 use russet_encodings::hashtable::Shape;
 use russet_encodings::listpack::Listpack;
 use russet_keyspace::DbIndex;
-use russet_persistence::rdb::{RdbWriter, VERSION_NEWEST};
+use russet_persistence::rdb::{RdbWriter, VERSION_MEMBER_TTLS};
 use russet_server::{Call, CommandResult};
-use russet_types::{Container, List, Type, for_container};
+use russet_types::{Bitmap, Container, List, Type, for_container};
 
 /// `DEBUG OBJECT key`: a simple string of `name:value` pairs, including the value's size in an RDB
 /// file in bytes. O(length of the value).
@@ -27,7 +27,7 @@ pub(crate) fn object(call: &mut Call<'_>) -> CommandResult {
         .info_even_expired(key)
         .ok_or(CommandError::NoSuchKey)?;
     let mut writer = RdbWriter::new(
-        VERSION_NEWEST,
+        VERSION_MEMBER_TTLS,
         call.server.config.rdbcompression.of_strings(),
     );
     let serialized = call
@@ -123,6 +123,22 @@ fn describe(shape: &Shape, text: &mut String) {
         shape.overflow_entries,
         shape.bytes,
     );
+}
+
+/// `DEBUG BITMAP-RAW key`: bulk string, at most `proto-max-bulk-len` bytes.
+pub(crate) fn bitmap_raw(call: &mut Call<'_>) -> CommandResult {
+    const TOO_LONG: CommandError =
+        CommandError::Text("ERR The bitmap is longer than proto-max-bulk-len");
+    let (key, most) = (call.args.at(2), call.server.config.proto_max_bulk_len);
+    let bitmap = call.db.peek::<Bitmap>(key)?;
+    let bitmap = bitmap.ok_or(CommandError::NoSuchKey)?;
+    if bitmap.bytes() > most {
+        return Err(TOO_LONG);
+    }
+    let mut text = vec![0; bitmap.bytes() as usize];
+    bitmap.copy_to(0, &mut text);
+    call.reply.bulk_owned(text);
+    Ok(())
 }
 
 /// `DEBUG LISTPACK key`: prints the entries to standard output, where the tests' logs are.

@@ -32,6 +32,7 @@ impl RdbWriter {
             of_paths,
             Some(VERSION_PRODUCERS),
             Some(VERSION_NEWEST),
+            Some(VERSION_BLESSED),
             Some(VERSION_MEMBER_TTLS),
         ];
         let newer = newer.into_iter().flatten().filter(|newer| *newer > least);
@@ -44,22 +45,25 @@ impl RdbWriter {
         }
     }
 
-    /// Changes the version to the first of these that holds a value; an error is the part that the
-    /// last version cannot hold.
+    /// Changes the version to the first of these that holds a value, else to the last, which may
+    /// have the content under an older type; an error is the part that the last version cannot
+    /// hold.
     pub(crate) fn fit_one_of(
         &mut self,
         versions: impl Iterator<Item = u32>,
         value: &ValueView<'_>,
     ) -> Result<(), &'static str> {
-        let mut lost = "a value";
+        let (mut lost, mut is_plain) = ("a value", false);
         for version in versions {
             self.version = version;
-            match self.lost(value) {
+            let form = self.form_of(value);
+            is_plain = form.is_plain;
+            match form.lost {
                 None => return Ok(()),
                 Some(what) => lost = what,
             }
         }
-        Err(lost)
+        if is_plain { Ok(()) } else { Err(lost) }
     }
 
     /// Writes a whole key.
@@ -163,6 +167,12 @@ impl RdbWriter {
     /// The part of a value that the version cannot hold, if any.
     pub fn lost(&self, value: &ValueView<'_>) -> Option<&'static str> {
         self.form_of(value).lost
+    }
+
+    /// As [`RdbWriter::lost`], of the content alone.
+    pub(crate) fn lost_content(&self, value: &ValueView<'_>) -> Option<&'static str> {
+        let form = self.form_of(value);
+        form.lost.filter(|_| !form.is_plain)
     }
 
     /// Whether the version can hold all of a value.

@@ -169,6 +169,12 @@ impl Replication {
         self.noted = QuorumNote::parse(message);
     }
 
+    /// Whether every replica knows native bitmaps, as far as it says so: a russet does.
+    /// O(replicas).
+    pub fn all_read_bitmaps(&self) -> bool {
+        self.replicas.iter().all(|replica| replica.facts.flush_undo)
+    }
+
     /// Whether this server is a replica.
     #[inline]
     pub fn is_replica(&self) -> bool {

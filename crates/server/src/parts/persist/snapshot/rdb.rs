@@ -19,6 +19,7 @@ use russet_persistence::rdb::{
 };
 use russet_persistence::spool::{self, Spool};
 use russet_search::file::{self, Item};
+use russet_types::Type;
 
 /// Size at which a buffer is passed to the thread that writes a file.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -164,6 +165,9 @@ impl RdbSink {
                 "A file of RDB version {version} has no marks of BLESS: it leaves out those of \
                  {marks} keys"
             );
+        }
+        if keyspace.any_of(Type::Bitmap) && (version < VERSION_BLESSED || is_valkey(version)) {
+            tracing::warn!("A file of RDB version {version} has bitmaps as strings");
         }
         let sets: usize = keyspace.in_use().map(|(_, db)| db.members().len()).sum();
         if sets > 0 && (version < VERSION_MEMBER_TTLS || is_valkey(version)) {
