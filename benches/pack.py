@@ -10,13 +10,14 @@
     longest PING         one every 2 ms, while all values are packed by the thread
     SAVE                 seconds, CPU of the loop's thread, and of the file the bytes
     restart              into maxmemory of a 2.5th of what the data takes plain: seconds, keys, peak
-    full cache           allkeys-lru, three times as many sessions as fit: keys that are there in the end
+    full cache           allkeys-lru, three times as many sessions as fit, in FULL_SECONDS: keys that are
+                         there in the end. Packing takes what was idle for 30 s at least
 
 The corpora come from seeds, so each run has the same. A server with `compress-values` is measured
 twice, plain and packed; the others as they are. Called by peers.py, which chooses the servers.
 
     SCALE=1      20,000 keys of each corpus, 100,000 of the rows by rank, PING, SAVE, restart
-    SECONDS=8    of the rows by rank
+    SECONDS=8    of the rows by rank          FULL_SECONDS=120    of the full cache
 """
 import bisect
 import contextlib
@@ -37,6 +38,8 @@ KEYS = 20_000
 MANY = 100_000
 READS = 40_000
 SECONDS = float(os.environ.get("SECONDS", "8"))
+FULL_SECONDS = float(os.environ.get("FULL_SECONDS", "120"))
+WAVE = 500
 CLIENTS = 20
 WORDS = ("fast quiet light home kitchen winter summer cotton steel oak small large travel garden music bright "
          "simple classic modern robust soft blue green black natural daily compact folding").split()
@@ -353,7 +356,7 @@ def restarts(running):
 
 
 def full_cache(running):
-    """Sessions at 20,000 a second into a limit that a third of them fills."""
+    """Sessions into a limit that a third of them fills."""
     if not peers.wanted("full cache"):
         return
     print(f"\n{'full cache':30}{'keys kept':>12}{'of plain':>10}{'evicted':>12}")
@@ -369,9 +372,9 @@ def full_cache(running):
             evicted, wave, due = int(server.info("stats", "evicted_keys")), [], time.monotonic()
             for one in commands_of("sessions", session, 3 * MANY):
                 wave.append(one)
-                if len(wave) == 1000:
+                if len(wave) == WAVE:
                     server.fill(wave)
-                    wave, due = [], due + 0.05
+                    wave, due = [], due + FULL_SECONDS * WAVE / max(3 * MANY * peers.SCALE, 1000)
                     time.sleep(max(0, due - time.monotonic()))
             keys = int(server.ask("DBSIZE").strip(b":\r\n"))
             plain = plain or keys
