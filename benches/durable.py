@@ -170,7 +170,10 @@ def run(name, program, at, replicas, measure, mode):
         if mode == "sync" and is_russet:
             group.primary.ask("CONFIG", "SET", "min-sync-replicas", "1")
         if mode != "async" and is_russet:
-            wait("sync replicas", lambda: group.primary.info("replication", "sync_state") == "ok")
+            # Of a group all, because a replica becomes a member after it is online.
+            all_of_them = str(replicas)
+            wait("sync replicas", lambda: group.primary.info("replication", "sync_state") == "ok"
+                 and group.primary.info("replication", "sync_good_replicas") == all_of_them)
         return measure(group, mode == "sync" and not is_russet)
 
 
