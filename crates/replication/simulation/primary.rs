@@ -8,8 +8,8 @@ use super::serving::{Serving, Session, State, snapshot_text};
 use crate::ChannelProtocol;
 use crate::history::{Position, ReplId, ReplOffset};
 use crate::primary::{
-    DueSnapshot, Greeting, Peer, Refusal, Replicas, SentSnapshot, SnapshotFraming, SyncAnswer,
-    SyncRequest, Transport,
+    DueSnapshot, Peer, Refusal, Replicas, SentSnapshot, SnapshotFraming, SyncAnswer, SyncRequest,
+    Transport,
 };
 use russet_base::numbers::number::parse_digits;
 use russet_config::Config;
@@ -93,31 +93,23 @@ impl<D: Dataset> Node<D> {
         let is_open = snapshot.is_some_and(|(_, until_ms)| now_ms < *until_ms);
         let state = (is_open, false);
         let replicas = &mut self.serves.replicas;
-        let (ids, at) = match replicas.due_snapshot(&config, &self.stream, state, now_ms, |_| true)
-        {
+        let ids = match replicas.due_snapshot(&config, &self.stream, state, now_ms, |_| true) {
             None => return,
-            Some(DueSnapshot::Joins(ids, at)) => (ids, at),
+            Some(DueSnapshot::Joins(ids)) => ids,
             Some(DueSnapshot::Begins(ids, needs)) => {
                 let at = self.stream.position();
                 replicas.snapshot_begun(needs, at);
                 let until_ms = now_ms + random.place(OPEN_MS as usize) as u64;
                 self.serves.snapshot = Some((snapshot_text(&self.data), until_ms));
-                (ids, at)
+                ids
             }
         };
         for id in ids {
-            self.send_snapshot(id, at, &config, now_ms, random);
+            self.send_snapshot(id, now_ms, random);
         }
     }
 
-    fn send_snapshot(
-        &mut self,
-        id: ClientId,
-        at: Position,
-        config: &Config,
-        now_ms: u64,
-        random: &mut Random,
-    ) {
+    fn send_snapshot(&mut self, id: ClientId, now_ms: u64, random: &mut Random) {
         let Some((text, _)) = &self.serves.snapshot else {
             return;
         };
@@ -126,27 +118,18 @@ impl<D: Dataset> Node<D> {
             _ => None,
         };
         let text = later.as_ref().unwrap_or(text);
-        let (greeting, _) = self.serves.replicas.send_snapshot(id, now_ms);
-        let Some(replica) = self.serves.replicas.get_mut(id) else {
+        let Some(start) = self.serves.replicas.send_snapshot(id, now_ms) else {
             return;
         };
-        let sent_as = replica.facts.sync_needs(config).sent_as;
-        replica.transport = SimulatedLink {
-            sent_as: Some(sent_as),
-            moved_ms: now_ms,
-        };
-        let Position {
-            id: history,
-            offset,
-        } = at;
-        let line = match greeting {
-            Greeting::FullResync => format!("+FULLRESYNC {history} {offset}\r\n"),
-            Greeting::EndOffset => format!("$ENDOFF:{offset} {history} -1 {}\r\n", id.0),
-            Greeting::Nothing => String::new(),
-        };
+        if let Some(replica) = self.serves.replicas.get_mut(id) {
+            replica.transport = SimulatedLink {
+                sent_as: Some(start.sent_as),
+                moved_ms: now_ms,
+            };
+        }
         let out = self.serves.outgoing.entry(id).or_default();
-        out.extend_from_slice(line.as_bytes());
-        match sent_as {
+        out.extend_from_slice(start.line(id).as_bytes());
+        match start.sent_as {
             SnapshotFraming::Length => {
                 out.extend_from_slice(format!("${}\r\n", text.len()).as_bytes());
                 out.extend_from_slice(text);

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use crate::ChannelProtocol;
 use russet_config::Config;
 use russet_keyspace::ClientId;
 
@@ -158,12 +159,7 @@ impl Facts {
 
     /// The second link to be offered to a replica that needs everything, if it can and may use two
     /// links. `id` is the replica's client.
-    pub(super) fn channel(
-        &self,
-        config: &Config,
-        id: ClientId,
-    ) -> Option<super::super::ChannelProtocol> {
-        use super::super::ChannelProtocol;
+    pub(super) fn channel(&self, config: &Config, id: ClientId) -> Option<ChannelProtocol> {
         let is_plain = !self.rdb_only && !self.rdb_channel_link && self.filter.is_none();
         if !is_plain || !config.repl_diskless_sync {
             None

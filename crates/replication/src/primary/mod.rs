@@ -16,7 +16,7 @@
 //!     requests    PSYNC and SYNC: continue, open a second link, or wait for a snapshot
 //!     snapshots   which replicas share a snapshot, and when it begins
 //!     replicas    the table: acknowledgements, ends of links
-//!     tending     time limits, limits of unsent bytes, PINGs, the end of an idle backlog
+//!     cron        time limits, limits of unsent bytes, PINGs, the end of an idle backlog
 //!     failing     replicas that load no copy
 //!
 //! # The server's duties
@@ -40,20 +40,20 @@
 //!
 //! Cost: O(replicas) each.
 
+mod cron;
 mod facts;
 mod failing;
 mod replica;
 mod replicas;
 mod requests;
 mod snapshots;
-mod tending;
 #[cfg(test)]
 mod tests;
 
+pub use cron::{CronWork, Silence};
 pub use facts::{Facts, Filter, Peer, ReaderMake, SnapshotFraming, SyncNeeds};
 pub use failing::{FailingReplica, FailingReplicas};
 pub use replica::{Replica, ReplicaState, SnapshotWait, Transport};
 pub use replicas::{Departure, Replicas, ReplicasAhead, SyncCounts};
 pub use requests::{Refusal, SyncAnswer, SyncRequest};
-pub use snapshots::{DueSnapshot, Greeting, SentSnapshot};
-pub use tending::{Silence, Tending};
+pub use snapshots::{DueSnapshot, SentSnapshot, SnapshotLead, SnapshotStart};

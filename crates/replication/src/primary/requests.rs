@@ -72,16 +72,15 @@ impl<T: Transport> Replicas<T> {
         self.doubt_earlier_links(peer.id);
         let mut refusal = None;
         if let SyncRequest::From(from) = request {
-            match self.refusal(peer.id, from, stream, is_logged) {
+            refusal = self.refusal(peer.id, from, stream, is_logged);
+            match refusal {
                 None => return (None, self.continue_from(peer.id, from.offset, now_ms)),
-                some => refusal = some,
+                Some(Refusal::Ahead(end)) => {
+                    self.ahead.count += 1;
+                    self.ahead.last = Some((from.offset, end));
+                }
+                Some(_) => {}
             }
-        }
-        if let Some(Refusal::Ahead(end)) = refusal
-            && let SyncRequest::From(from) = request
-        {
-            self.ahead.count += 1;
-            self.ahead.last = Some((from.offset, end));
         }
         if matches!(request, SyncRequest::From(_) | SyncRequest::Unknown) {
             self.syncs.partial_err += 1;

@@ -22,21 +22,50 @@ pub(super) struct BegunSnapshot {
 /// The snapshot that replicas wait for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DueSnapshot {
-    /// These replicas join the snapshot that is being made, whose stream follows at this position.
-    Joins(Vec<ClientId>, Position),
+    /// These replicas join the snapshot that is being made.
+    Joins(Vec<ClientId>),
     /// A snapshot begins for these replicas.
     Begins(Vec<ClientId>, SyncNeeds),
 }
 
 /// The line before a snapshot, for the link that brings it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Greeting {
+pub enum SnapshotLead {
     /// `+FULLRESYNC id offset`.
     FullResync,
     /// `$ENDOFF:offset id -1 client`: the second link of Valkey's protocol.
     EndOffset,
     /// A replica that asked by SYNC gets the snapshot at once.
     Nothing,
+}
+
+/// The start of a snapshot on its link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotStart {
+    /// The line that comes before.
+    pub lead: SnapshotLead,
+    /// The position of the stream that follows.
+    pub at: Position,
+    /// How the snapshot is sent.
+    pub sent_as: SnapshotFraming,
+    /// The main link that gets the stream from now on.
+    pub main: Option<ClientId>,
+}
+
+impl SnapshotStart {
+    /// The line before the snapshot, for the link of this client; empty if there is none.
+    pub fn line(&self, id: ClientId) -> String {
+        let Position {
+            id: history,
+            offset,
+        } = self.at;
+        match self.lead {
+            SnapshotLead::FullResync => format!("+FULLRESYNC {history} {offset}\r\n"),
+            // -1: no database; the stream selects it.
+            SnapshotLead::EndOffset => format!("$ENDOFF:{offset} {history} -1 {}\r\n", id.0),
+            SnapshotLead::Nothing => String::new(),
+        }
+    }
 }
 
 /// The next stage of a link that has sent its whole snapshot.
@@ -63,11 +92,7 @@ impl<T: Transport> Replicas<T> {
         now_ms: u64,
         mut may_copy: impl FnMut(&Replica<T>) -> bool,
     ) -> Option<DueSnapshot> {
-        let waits = |replica: &&Replica<T>| matches!(replica.state, ReplicaState::Waits(_));
-        let mut waiting = self
-            .iter()
-            .filter(waits)
-            .filter(|replica| may_copy(replica));
+        let mut waiting = self.waiting().filter(|replica| may_copy(replica));
         let first = waiting.next()?;
         let needs = first.facts.sync_needs(config);
         let same = waiting.filter(|replica| replica.facts.sync_needs(config) == needs);
@@ -75,7 +100,7 @@ impl<T: Transport> Replicas<T> {
         if let Some(begun) = self.snapshot.filter(|_| is_open)
             && self.joins(&ids, needs, begun, stream)
         {
-            return Some(DueSnapshot::Joins(ids, begun.at));
+            return Some(DueSnapshot::Joins(ids));
         }
         let ReplicaState::Waits(wait) = first.state else {
             return None;
@@ -108,8 +133,12 @@ impl<T: Transport> Replicas<T> {
 
     /// Whether a replica waits for a snapshot to begin.
     pub fn waits_for_snapshot(&self) -> bool {
-        let waits = |replica: &Replica<T>| matches!(replica.state, ReplicaState::Waits(_));
-        self.iter().any(waits)
+        self.waiting().next().is_some()
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = &Replica<T>> {
+        self.iter()
+            .filter(|replica| matches!(replica.state, ReplicaState::Waits(_)))
     }
 
     /// Whether the snapshot that was begun last is sent as it is made.
@@ -123,15 +152,11 @@ impl<T: Transport> Replicas<T> {
         self.snapshot = Some(BegunSnapshot { needs, at });
     }
 
-    /// This waiting replica is sent the snapshot that was begun last: the line that comes before,
-    /// and the main link that gets the stream from now on.
-    pub fn send_snapshot(&mut self, id: ClientId, now_ms: u64) -> (Greeting, Option<ClientId>) {
-        let Some(BegunSnapshot { needs, at }) = self.snapshot else {
-            return (Greeting::Nothing, None);
-        };
-        let Some(replica) = self.get_mut(id) else {
-            return (Greeting::Nothing, None);
-        };
+    /// This waiting replica is sent the snapshot that was begun last. `None`: there is no snapshot,
+    /// or the replica is gone.
+    pub fn send_snapshot(&mut self, id: ClientId, now_ms: u64) -> Option<SnapshotStart> {
+        let BegunSnapshot { needs, at } = self.snapshot?;
+        let replica = self.get_mut(id)?;
         let state = std::mem::replace(&mut replica.state, ReplicaState::Sending);
         let by_sync = matches!(
             state,
@@ -139,12 +164,12 @@ impl<T: Transport> Replicas<T> {
         );
         replica.sent = at.offset;
         let main = replica.facts.main;
-        let greeting = match (by_sync, needs.by_channel) {
-            (false, _) => Greeting::FullResync,
-            (true, true) => Greeting::EndOffset,
-            (true, false) => Greeting::Nothing,
+        let lead = match (by_sync, needs.by_channel) {
+            (false, _) => SnapshotLead::FullResync,
+            (true, true) => SnapshotLead::EndOffset,
+            (true, false) => SnapshotLead::Nothing,
         };
-        if greeting == Greeting::EndOffset {
+        if lead == SnapshotLead::EndOffset {
             self.pin(id, at.offset);
         }
         let main = main.filter(|&main| self.awaits_second(main));
@@ -154,7 +179,12 @@ impl<T: Transport> Replicas<T> {
             replica.sent = at.offset;
             replica.received_ms = now_ms;
         }
-        (greeting, main)
+        Some(SnapshotStart {
+            lead,
+            at,
+            sent_as: needs.sent_as,
+            main,
+        })
     }
 
     /// A link has sent its whole snapshot.

@@ -77,6 +77,16 @@ fn due(
     replicas.due_snapshot(&config(), stream, (is_open, false), now_ms, |_| true)
 }
 
+fn started(
+    replicas: &mut Replicas<Link>,
+    id: ClientId,
+    now_ms: u64,
+) -> (SnapshotLead, Position, Option<ClientId>) {
+    let start = replicas.send_snapshot(id, now_ms);
+    let start = start.expect("a snapshot has begun");
+    (start.lead, start.at, start.main)
+}
+
 #[test]
 fn the_stream_continues_within_its_history_alone() {
     let (config, stream) = (config(), stream(100));
@@ -153,15 +163,15 @@ fn replicas_with_the_same_needs_share_a_snapshot() {
     replicas.snapshot_begun(needs, at);
     for id in ids {
         assert_eq!(
-            replicas.send_snapshot(id, 6000),
-            (Greeting::FullResync, None)
+            started(&mut replicas, id, 6000),
+            (SnapshotLead::FullResync, at, None)
         );
     }
     assert_eq!(due(&replicas, &stream, true, 6001), None);
 
     // Another joins while the snapshot can be read from its begin, and the backlog follows it.
     waiting(&mut replicas, 3, 6100);
-    let joins = Some(DueSnapshot::Joins(vec![ClientId(3)], at));
+    let joins = Some(DueSnapshot::Joins(vec![ClientId(3)]));
     assert_eq!(due(&replicas, &stream, true, 6100), joins);
     assert_eq!(due(&replicas, &stream, false, 6100), None);
     stream.drop_backlog();
@@ -246,8 +256,8 @@ fn a_main_link_streams_while_its_second_link_brings_the_snapshot() {
     replicas.snapshot_begun(needs, stream.position());
     let main = Some(ClientId(1));
     assert_eq!(
-        replicas.send_snapshot(ClientId(2), 5000),
-        (Greeting::FullResync, main)
+        started(&mut replicas, ClientId(2), 5000),
+        (SnapshotLead::FullResync, stream.position(), main)
     );
     assert_eq!(replicas.unsent(), Some(10));
     let sent = replicas.snapshot_sent(ClientId(2), needs.sent_as, 5100);

@@ -31,8 +31,8 @@ use russet_persistence::rdb::{
     version_with_imports,
 };
 use russet_replication::primary::{
-    DueSnapshot, FailingReplicas, Filter, Greeting, ReaderMake, Refusal, SnapshotFraming,
-    SyncAnswer, SyncNeeds, SyncRequest,
+    DueSnapshot, FailingReplicas, Filter, ReaderMake, Refusal, SnapshotFraming, SyncAnswer,
+    SyncNeeds, SyncRequest,
 };
 use russet_replication::{ChannelProtocol, Position, ReplOffset};
 use russet_resp::Reply;
@@ -330,9 +330,9 @@ impl Engine {
         } = self;
         let (ids, needs) = match server.due_snapshot(keyspace) {
             Some(DueSnapshot::Begins(ids, needs)) => (ids, needs),
-            Some(DueSnapshot::Joins(ids, at)) => {
+            Some(DueSnapshot::Joins(ids)) => {
                 tracing::info!("Waiting for end of BGSAVE for SYNC");
-                return server.send_snapshot(&ids, at);
+                return server.send_snapshot(&ids);
             }
             None => return,
         };
@@ -363,7 +363,7 @@ impl Engine {
                 server.stream.select_anew();
                 server.replication.replicas.snapshot_begun(needs, at);
                 server.replication.sync = Some(spool);
-                server.send_snapshot(&ids, at);
+                server.send_snapshot(&ids);
                 server.replication.pause_at(PausePoint::SnapshotBegun);
             }
             Err(why) => {
@@ -413,9 +413,8 @@ impl Replication {
 }
 
 impl Server {
-    /// Sends the snapshot that was begun last to these waiting replicas; the stream follows at
-    /// this position.
-    fn send_snapshot(&mut self, ids: &[ClientId], at: Position) {
+    /// Sends the snapshot that was begun last to these waiting replicas.
+    fn send_snapshot(&mut self, ids: &[ClientId]) {
         let now_ms = self.now.mono_ms;
         for &id in ids {
             let Some(spool) = self.replication.sync.clone() else {
@@ -427,30 +426,16 @@ impl Server {
             let Some(mut session) = self.clients.take(id) else {
                 continue;
             };
-            let (greeting, main) = self.replication.replicas.send_snapshot(id, now_ms);
-            let Position {
-                id: history,
-                offset,
-            } = at;
-            match greeting {
-                Greeting::FullResync => {
-                    let line = format!("+FULLRESYNC {history} {offset}\r\n");
-                    session.reply.raw(line.as_bytes());
+            let replicas = &mut self.replication.replicas;
+            if let Some(start) = replicas.send_snapshot(id, now_ms) {
+                session.reply.raw(start.line(id).as_bytes());
+                if let Some(replica) = replicas.get_mut(id) {
+                    let snapshot = SnapshotTransfer::new(spool, reader, start.sent_as, now_ms);
+                    replica.transport.snapshot = Some(Box::new(snapshot));
                 }
-                Greeting::EndOffset => {
-                    // -1: no database; the stream selects it.
-                    let line = format!("$ENDOFF:{offset} {history} -1 {}\r\n", id.0);
-                    session.reply.raw(line.as_bytes());
+                if let Some(main) = start.main {
+                    self.replication.begin_packing(&self.config, main);
                 }
-                Greeting::Nothing => {}
-            }
-            if let Some(replica) = self.replication.replicas.get_mut(id) {
-                let sent_as = replica.facts.sync_needs(&self.config).sent_as;
-                let snapshot = SnapshotTransfer::new(spool, reader, sent_as, now_ms);
-                replica.transport.snapshot = Some(Box::new(snapshot));
-            }
-            if let Some(main) = main {
-                self.replication.begin_packing(&self.config, main);
             }
             self.turn.queue_flush(&mut session);
             self.clients.put_back(session);

@@ -288,13 +288,20 @@ impl Server {
         let mut waiting = self.replies.take_all();
         // Replies of this turn, which nothing has judged.
         let is_known = |id: ClientId| waiting.iter().any(|reply| reply.client == id);
-        let is_exempt = |client: &Client| {
-            cause == WaitEnd::Replaced && client.flags.intersects(ClientFlags::BETWEEN_SERVERS)
+        // Needs of an earlier copy say nothing where no reply waits.
+        let ends = |session: &Session| match cause {
+            WaitEnd::Replaced => {
+                let is_other = session
+                    .client
+                    .flags
+                    .intersects(ClientFlags::BETWEEN_SERVERS);
+                session.reply.pending_len() > 0 && !is_other
+            }
+            WaitEnd::Late | WaitEnd::Deposed => true,
         };
         let unjudged = self.clients.iter().filter(|session| {
             let client = &session.client;
-            let waits = client.needs > safe && session.reply.pending_len() > 0;
-            waits && !is_exempt(client) && !is_known(client.id)
+            client.needs > safe && ends(session) && !is_known(client.id)
         });
         let unjudged: Vec<OverdueReply> = unjudged
             .map(|session| OverdueReply {

@@ -32,7 +32,7 @@ impl Silence {
 
 /// The work of a second.
 #[derive(Debug, Default)]
-pub struct Tending {
+pub struct CronWork {
     /// Main links that did not join in time.
     pub lost_mains: usize,
     /// The stream gets a PING.
@@ -52,10 +52,10 @@ impl<T: Transport> Replicas<T> {
         now_ms: u64,
         may_ping: bool,
         received: impl Fn(ClientId) -> u64,
-    ) -> Tending {
-        let mut work = Tending {
+    ) -> CronWork {
+        let mut work = CronWork {
             lost_mains: self.drop_old_pins(now_ms),
-            ..Tending::default()
+            ..CronWork::default()
         };
         if self.is_empty() {
             return work;
