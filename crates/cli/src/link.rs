@@ -209,9 +209,13 @@ impl Link {
 }
 
 /// Why a connection ended, for people.
+///
+/// A server that closes while requests are on their way is seen as an end, a reset or a
+/// broken pipe, depending on what the kernel learns first: the text is the same for all.
 pub(crate) fn reason_of(error: &io::Error) -> String {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => "Server closed the connection".to_owned(),
+        UnexpectedEof | ConnectionReset | BrokenPipe => "Server closed the connection".to_owned(),
         _ => reason(error),
     }
 }
