@@ -11,7 +11,7 @@
     SAVE                 seconds, CPU of the loop's thread, and of the file the bytes
     restart              into maxmemory of a 2.5th of what the data takes plain: seconds, keys, peak
     full cache           allkeys-lru, three times as many sessions as fit, in FULL_SECONDS: keys that are
-                         there in the end. Packing takes what was idle for 30 s at least
+                         there in the end
 
 The corpora come from seeds, so each run has the same. A server with `compress-values` is measured
 twice, plain and packed; the others as they are. Called by peers.py, which chooses the servers.

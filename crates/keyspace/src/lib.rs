@@ -221,7 +221,7 @@ pub use listeners::journal::{Change, ChangeKind, Journal, subkeys};
 pub use listeners::unconfirmed::UnconfirmedKeys;
 pub use listeners::waiting::{ReadyKey, WaitingClients};
 pub use listeners::watch::{WatchList, Watchers};
-pub use passes::cold::{BatchCounts, Batches, ColdBatch, ColdRule, ColdWalk};
+pub use passes::cold::{BatchCounts, Batches, ColdBatch, ColdLimit, ColdRule, ColdWalk};
 pub use passes::defrag::Walk;
 pub use passes::estimate::{PackSample, PrefixEstimate};
 pub(crate) use passes::lazyfree::LazyFree;

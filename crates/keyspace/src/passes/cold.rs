@@ -31,8 +31,24 @@ pub const BATCH_BYTES: usize = 64 << 10;
 /// Bytes of the loaded texts that are collected between two slices of a load, at most.
 const COLLECTED_BYTES_MAX: usize = 512 << 10;
 
-/// Values of an LFU counter that count as cold.
-const COUNT_COLD: u32 = 1;
+/// The use up to which strings are cold. Under an LFU policy the counter decides, else the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ColdLimit {
+    /// Seconds since the last use, at least. 0: every string is cold, whatever the policy.
+    pub idle_seconds: u32,
+    /// The decayed counter, at most.
+    pub uses_max: u32,
+}
+
+impl ColdLimit {
+    /// The stricter of two in each respect.
+    pub fn stricter(self, other: ColdLimit) -> ColdLimit {
+        ColdLimit {
+            idle_seconds: self.idle_seconds.max(other.idle_seconds),
+            uses_max: self.uses_max.min(other.uses_max),
+        }
+    }
+}
 
 /// Which strings are cold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,10 +57,10 @@ pub struct ColdRule {
     pub texts: PackRule,
     /// Whether strings are packed at all, or only unpacked.
     pub packs: bool,
-    /// Seconds since the last use, at least. Under an LFU policy the counter decides instead. 0:
-    /// every string is cold, whatever the policy.
-    pub idle_seconds: u32,
-    /// A packed string that was used within this time has been used since the last round.
+    /// How cold a string must be to be packed.
+    pub cold: ColdLimit,
+    /// A packed string that was used within this time has been used since the last round; under an
+    /// LFU policy, a packed string that is no longer cold has been.
     pub used_seconds: u32,
     /// Bytes of texts that may be unpacked in this step because they are in use.
     pub unpacked_max: u64,
@@ -236,6 +252,8 @@ pub struct ColdWalk {
 pub struct ColdStep {
     /// The walk has seen all databases and begins anew.
     pub is_round: bool,
+    /// Strings that were copied into batches.
+    pub gathered: u64,
     /// Strings unpacked because they are in use, and their bytes.
     pub promoted: u64,
     /// Bytes of these texts.
@@ -244,15 +262,15 @@ pub struct ColdStep {
 
 impl Keyspace {
     /// Whether an entry is cold by its clock.
-    fn is_cold(&self, entry: Entry, idle_seconds: u32) -> bool {
-        if idle_seconds == 0 {
+    fn is_cold(&self, entry: Entry, limit: ColdLimit) -> bool {
+        if limit.idle_seconds == 0 {
             return true;
         }
         match self.clock_use {
             ClockUse::Lfu { decay_minutes, .. } => {
-                self.decayed(entry.clock(), decay_minutes) <= COUNT_COLD
+                self.decayed(entry.clock(), decay_minutes) <= limit.uses_max
             }
-            ClockUse::Lru | ClockUse::Lrm => self.idle_seconds(entry.clock()) >= idle_seconds,
+            ClockUse::Lru | ClockUse::Lrm => self.idle_seconds(entry.clock()) >= limit.idle_seconds,
         }
     }
 
@@ -272,12 +290,13 @@ impl Keyspace {
             } else if rule.packs
                 && let Some(raw) = rule.texts.raw_of(entry)
                 && !entry.is_refused()
-                && self.is_cold(entry, rule.idle_seconds)
+                && self.is_cold(entry, rule.cold)
             {
                 match rule.texts.block_max(entry, &raw) {
                     Some(most) => {
                         if let Some(batch) = batches.batch(entry.key()) {
                             batch.push(at, entry, &raw, most);
+                            step.gathered += 1;
                         }
                     }
                     None => entry.set_refused(),
@@ -330,7 +349,11 @@ impl Keyspace {
 
     /// A packed string used in two rounds in a row becomes text again.
     fn visit_packed(&mut self, at: DbIndex, entry: Entry, rule: &ColdRule, step: &mut ColdStep) {
-        let is_used = !self.is_cold(entry, rule.used_seconds);
+        let unused = ColdLimit {
+            idle_seconds: rule.used_seconds,
+            ..rule.cold
+        };
+        let is_used = !self.is_cold(entry, unused);
         if !is_used || !entry.was_used() {
             return entry.set_used(is_used);
         }
@@ -400,28 +423,48 @@ impl Keyspace {
 }
 
 impl Keyspace {
-    /// The idle time, in seconds, from which on strings have `share` of the bytes of all strings
-    /// that `texts` covers and that are not packed, by `samples` random keys. `None`: there are
-    /// none among these.
-    pub fn idle_of_share(&mut self, texts: &PackRule, share: f64, samples: usize) -> Option<u32> {
-        let mut ages: Vec<(u32, usize)> = Vec::new();
+    /// The limit of the coldest strings that have `share` of the bytes of all strings that `texts`
+    /// covers and that are not packed, by `samples` random keys. `None`: there are none among
+    /// these.
+    pub fn limit_of_share(
+        &mut self,
+        texts: &PackRule,
+        share: f64,
+        samples: usize,
+    ) -> Option<ColdLimit> {
+        let mut limits: Vec<(ColdLimit, usize)> = Vec::new();
         let used: Vec<DbIndex> = self.in_use().map(|(at, _)| at).collect();
         for sample in 0..samples {
             let at = *used.get(sample % used.len().max(1))?;
             let random = self.dbs[at].table().random(&mut self.rng);
-            let covered = random.filter(|(entry, _)| texts.raw_of(*entry).is_some());
+            let covered =
+                random.filter(|(entry, _)| !entry.is_refused() && texts.raw_of(*entry).is_some());
             if let Some((entry, _)) = covered {
-                ages.push((self.idle_seconds(entry.clock()), bytes_of(entry)));
+                limits.push((self.limit_of(entry), bytes_of(entry)));
             }
         }
-        ages.sort_unstable_by(|a, b| b.cmp(a));
-        let all: usize = ages.iter().map(|(_, bytes)| bytes).sum();
+        limits.sort_unstable_by_key(|(limit, _)| (limit.uses_max, u32::MAX - limit.idle_seconds));
+        let all: usize = limits.iter().map(|(_, bytes)| bytes).sum();
         let mut wanted = (all as f64 * share.clamp(0.0, 1.0)) as usize;
-        let reached = ages.iter().find(|(_, bytes)| {
+        let reached = limits.iter().find(|(_, bytes)| {
             wanted = wanted.saturating_sub(*bytes);
             wanted == 0
         });
-        reached.or(ages.last()).map(|(idle, _)| *idle)
+        reached.or(limits.last()).map(|(limit, _)| *limit)
+    }
+
+    /// The limit that an entry just reaches; the policy's own clock alone differs.
+    fn limit_of(&self, entry: Entry) -> ColdLimit {
+        match self.clock_use {
+            ClockUse::Lfu { decay_minutes, .. } => ColdLimit {
+                idle_seconds: 1,
+                uses_max: self.decayed(entry.clock(), decay_minutes),
+            },
+            ClockUse::Lru | ClockUse::Lrm => ColdLimit {
+                idle_seconds: self.idle_seconds(entry.clock()),
+                uses_max: 0,
+            },
+        }
     }
 }
 
@@ -465,7 +508,10 @@ mod tests {
         ColdRule {
             texts: PackRule::default(),
             packs: true,
-            idle_seconds,
+            cold: ColdLimit {
+                idle_seconds,
+                uses_max: 1,
+            },
             used_seconds: 60,
             unpacked_max: u64::MAX,
         }
@@ -681,7 +727,8 @@ mod tests {
             }
             let bytes: usize = (0..300).map(|n| text(n).len()).sum();
             assert_eq!((all.promoted, all.promoted_bytes), (300, bytes as u64));
-            assert_eq!(k.packing.figures().frames.frames, 0);
+            // Figures of the empty dictionary are shared with other tests.
+            assert_eq!(k.unpack_step(&mut ColdWalk::default()).promoted, 0);
             k.check_invariants();
         });
     }
@@ -726,9 +773,40 @@ mod tests {
         }
         k.set_now_ms(2_000_000);
         let texts = PackRule::default();
-        let half = k.idle_of_share(&texts, 0.5, 2000).expect("texts");
+        let idle = |k: &mut Keyspace, share| {
+            let limit = k.limit_of_share(&texts, share, 2000).expect("texts");
+            limit.idle_seconds
+        };
+        let half = idle(&mut k, 0.5);
         assert!((400..600).contains(&half), "{half}");
-        assert!(k.idle_of_share(&texts, 0.1, 2000) > k.idle_of_share(&texts, 0.9, 2000));
-        assert_eq!(Keyspace::new(1).idle_of_share(&texts, 0.5, 100), None);
+        assert!(idle(&mut k, 0.1) > idle(&mut k, 0.9));
+        assert_eq!(Keyspace::new(1).limit_of_share(&texts, 0.5, 100), None);
+    }
+
+    #[test]
+    fn under_an_lfu_policy_the_least_used_share_has_a_counter() {
+        let mut k = Keyspace::new(2);
+        k.clock_use = ClockUse::Lfu {
+            log_factor: 0,
+            decay_minutes: 0,
+        };
+        for n in 0..300 {
+            let key = format!("session:{n}");
+            k.db(DB)
+                .set_string(key.as_bytes(), NewValue::text(&text(n)), Expiry::Clear);
+            for _ in 0..if n < 200 { 0 } else { 20 } {
+                assert!(k.db(DB).exists(key.as_bytes()));
+            }
+        }
+        let texts = PackRule::default();
+        let few = k.limit_of_share(&texts, 0.5, 2000).expect("texts");
+        let all = k.limit_of_share(&texts, 1.0, 2000).expect("texts");
+        assert!(few.uses_max < 10 && all.uses_max >= 20, "{few:?} {all:?}");
+        let rule = ColdRule {
+            cold: few,
+            ..rule(1)
+        };
+        let (packed, _) = round(&mut k, &mut ColdWalk::default(), &rule);
+        assert_eq!(packed.packed, 200);
     }
 }

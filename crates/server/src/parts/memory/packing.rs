@@ -1,4 +1,4 @@
-//! When cold strings are packed, and the thread that packs them (`keyspace/passes/cold.rs` has the
+//! When cold strings are packed, and the threads that pack them (`keyspace/passes/cold.rs` has the
 //! walk).
 //!
 //!     compress-values no     nothing happens; packed strings stay packed until they are changed
@@ -8,8 +8,12 @@
 //!
 //! The first texts of the walk train the dictionaries ([`prefixes`]), because a table's order is
 //! that of hashes, so they are a fair sample. A round begins a second after the last; a batch of
-//! 64 KiB takes the loop some 50 us, at most every [`PAUSE_MS`]. Two batches are under way at most,
-//! so the memory of texts on their way is bounded.
+//! 64 KiB takes the loop some 50 us, at most every [`PAUSE_MS`]. Two batches a thread are under way
+//! at most, so the memory of texts on their way is bounded.
+//!
+//! `auto` packs before keys are evicted. Above the start it has a [`Pressure`]: as memory grows
+//! towards the limit, younger strings are cold, batches follow one another without a pause, and a
+//! second thread helps. A writer that is faster than the threads gets keys evicted meanwhile.
 //!
 //! Two bounds keep packing from costing more than it saves:
 //!
@@ -20,32 +24,30 @@
 //!
 //! While data is loaded, [`loading`] has other bounds.
 //!
-//! If the thread cannot start or ends, packing stops, and reads of packed strings go on.
+//! If no thread can start, or all end, packing stops, and reads of packed strings go on.
 
 mod loading;
 mod prefixes;
+mod pressure;
 mod thread;
 
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::available_parallelism;
 
 use loading::LoadPacking;
 pub(crate) use loading::{LoadPace, SLICE_BYTES};
 use prefixes::PrefixLines;
-use russet_base::threads;
+use pressure::Pressure;
 use russet_base::wake::Wake;
 use russet_config::{CompressValues, Config};
-use russet_keyspace::{ColdRule, ColdWalk, Keyspace, PackDictionary, PackRule};
-use thread::{Order, Report, Reports, work};
+use russet_keyspace::{ColdLimit, ColdRule, ColdWalk, Keyspace, PackDictionary, PackRule};
+use thread::{Order, PackThreads, Report, Reports};
 
-/// Batches that are under way at most.
+/// Batches that are under way at most, for each thread.
 const IN_FLIGHT_MAX: u32 = 2;
 
 /// Milliseconds between two batches.
 const PAUSE_MS: u64 = 10;
-
-/// The same while memory is nearly at its limit.
-const PRESSED_PAUSE_MS: u64 = 2;
 
 /// Milliseconds between two rounds, and between two looks at memory.
 const ROUND_MS: u64 = 1000;
@@ -53,8 +55,8 @@ const ROUND_MS: u64 = 1000;
 /// `auto` packs until memory is this much below the start, percent of `maxmemory`.
 const BELOW_PERCENT: u64 = 5;
 
-/// The least idle time that `auto` chooses, seconds.
-const AUTO_IDLE_MIN: u32 = 30;
+/// What `yes` takes as cold under an LFU policy: a counter of at most this number.
+const USES_COLD: u32 = 1;
 
 /// About what is saved of a packed text's memory, until it is known.
 const SAVED_SHARE: f64 = 0.55;
@@ -88,7 +90,7 @@ pub struct PackingFigures {
 /// See the module.
 #[derive(Default)]
 pub struct ColdPacking {
-    orders: Option<Sender<Order>>,
+    threads: Option<PackThreads>,
     reports: Arc<Reports>,
     /// No thread could be started.
     has_no_thread: bool,
@@ -97,8 +99,9 @@ pub struct ColdPacking {
     in_flight: u32,
     walk: ColdWalk,
     lines: PrefixLines,
-    /// Strings idle for as long are cold; `None`: to be chosen.
-    idle_seconds: Option<u32>,
+    /// Strings within this limit are cold, until this monotonic millisecond; `None`: to be chosen.
+    cold: Option<(ColdLimit, u64)>,
+    pressure: Pressure,
     /// When the next batch may be gathered, monotonic milliseconds.
     due_ms: u64,
     /// When the walk's next round may begin.
@@ -106,6 +109,8 @@ pub struct ColdPacking {
     /// When the walk's round began, and the one before.
     round_ms: u64,
     last_round_ms: u64,
+    /// Strings that were packed when the round began.
+    round_packed: u64,
     /// Bytes that strings in use may take although memory is above the start.
     promotable_bytes: u64,
     /// MEMORY UNPACK is under way.
@@ -164,6 +169,12 @@ impl ReadGuard {
     }
 }
 
+/// Processors of this process at its start.
+fn processors() -> u32 {
+    static PROCESSORS: OnceLock<u32> = OnceLock::new();
+    *PROCESSORS.get_or_init(|| available_parallelism().map_or(1, |it| it.get() as u32))
+}
+
 /// Memory as packing sees it, bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryState {
@@ -193,13 +204,13 @@ impl ColdPacking {
     pub fn settings_changed(&mut self, config: &Config) {
         self.is_on = config.compress_values != CompressValues::No;
         self.has_no_thread = false;
-        self.idle_seconds = None;
+        self.cold = None;
         self.due_ms = 0;
         self.guard.factor = 1;
         self.lines.settings_changed(config);
         if !self.is_on {
-            // The thread ends; what it has is dropped, because nothing waits for it.
-            self.orders = None;
+            // The threads end; what they have is dropped, because nothing waits for it.
+            self.threads = None;
             self.lines.clear();
         } else {
             self.unpacking = None;
@@ -218,8 +229,13 @@ impl ColdPacking {
     }
 
     fn can_gather(&self) -> bool {
-        let has_room = !self.lines.awaits_common() && self.in_flight < IN_FLIGHT_MAX;
+        let has_room = !self.lines.awaits_common() && self.in_flight < self.in_flight_max();
         self.is_on && !self.has_no_thread && has_room
+    }
+
+    /// Batches that may be under way.
+    fn in_flight_max(&self) -> u32 {
+        IN_FLIGHT_MAX * self.pressure.threads()
     }
 
     /// Whether [`ColdPacking::gather`] would do anything now.
@@ -321,22 +337,14 @@ impl ColdPacking {
         if keyspace.len() == 0 && !self.lines.is_empty() {
             // The next texts may be of other kinds.
             self.lines.clear();
-            if let Some(orders) = &self.orders {
-                // If the thread has ended, it keeps nothing.
-                let _ = orders.send(Order::Forget);
-            }
+            // The threads end, and with them the dictionaries that they use.
+            self.threads = None;
         }
-        let Some(mut rule) = self.rule(keyspace, config, memory) else {
+        self.pressure = Pressure::of(config, memory);
+        let Some(mut rule) = self.rule(keyspace, config, memory, mono_ms) else {
             return self.rest(mono_ms);
         };
-        let is_pressed = memory.limit > 0 && memory.used > memory.limit / 20 * 19;
-        self.due_ms = mono_ms
-            + if is_pressed {
-                PRESSED_PAUSE_MS
-            } else {
-                PAUSE_MS
-            };
-        let mut is_round = false;
+        let (mut is_round, mut has_found) = (false, false);
         for _ in 0..STEPS {
             if self.lines.is_flushing() {
                 break;
@@ -346,31 +354,36 @@ impl ColdPacking {
             rule.unpacked_max = rule.unpacked_max.saturating_sub(step.promoted_bytes);
             self.promotable_bytes = self.promotable_bytes.saturating_sub(step.promoted_bytes);
             is_round = step.is_round;
+            has_found |= step.gathered > 0;
             if self.lines.settle() || is_round {
                 break;
             }
         }
+        self.due_ms = mono_ms + self.pressure.pause_ms(has_found);
         if is_round {
             self.lines.end_round(mono_ms);
-            self.round_due_ms = mono_ms + ROUND_MS;
-            self.idle_seconds = None;
+            let packed = self.figures.packed - self.round_packed;
+            self.round_due_ms = mono_ms + self.pressure.round_ms(packed);
+            self.round_packed = self.figures.packed;
+            self.cold = None;
             (self.last_round_ms, self.round_ms) = (self.round_ms, mono_ms);
         }
-        self.send_orders(keyspace, IN_FLIGHT_MAX, mono_ms, wake);
+        self.send_orders(keyspace, self.pressure.threads(), mono_ms, wake);
         if !self.lines.is_flushing() {
             // The next round begins a second after the last.
             self.due_ms = self.due_ms.max(self.round_due_ms);
         }
     }
 
-    /// Sends what waits, as long as fewer orders than `most` are with the thread.
-    fn send_orders(&mut self, keyspace: &Keyspace, most: u32, mono_ms: u64, wake: &Wake) {
-        while self.in_flight < most && !self.has_no_thread {
+    /// Sends what waits, as long as each of `threads` threads has fewer orders than
+    /// [`IN_FLIGHT_MAX`].
+    fn send_orders(&mut self, keyspace: &Keyspace, threads: u32, mono_ms: u64, wake: &Wake) {
+        while self.in_flight < IN_FLIGHT_MAX * threads && !self.has_no_thread {
             let used = keyspace.packing.figures().dictionary_bytes;
             let Some(order) = self.lines.next_order(used, mono_ms) else {
                 return;
             };
-            self.send(order, wake);
+            self.send(order, threads, wake);
         }
     }
 
@@ -380,28 +393,29 @@ impl ColdPacking {
         keyspace: &mut Keyspace,
         config: &Config,
         memory: MemoryState,
+        mono_ms: u64,
     ) -> Option<ColdRule> {
         let texts = texts_of(config);
         let start = memory.start(config);
         let has_room = memory.limit == 0 || memory.used <= start;
-        let idle_seconds = match config.compress_values {
+        let mut cold = match config.compress_values {
             CompressValues::No => return None,
-            CompressValues::Yes => config.compress_idle_seconds,
+            CompressValues::Yes => ColdLimit {
+                idle_seconds: config.compress_idle_seconds,
+                uses_max: USES_COLD,
+            },
             // Nothing is packed, but strings in use may become text.
             CompressValues::Auto if has_room && self.figures.packed == 0 => return None,
-            CompressValues::Auto if has_room => u32::MAX,
-            CompressValues::Auto => match self.idle_seconds {
-                Some(idle) => idle,
-                None => {
-                    let aim = start.saturating_sub(memory.limit / 100 * BELOW_PERCENT);
-                    let excess = memory.used.saturating_sub(aim) as f64;
-                    let share = excess / (memory.used.max(1) as f64 * SAVED_SHARE);
-                    let idle = keyspace.idle_of_share(&texts, share, AGES)?;
-                    let idle = idle.max(AUTO_IDLE_MIN);
-                    *self.idle_seconds.insert(idle)
-                }
+            CompressValues::Auto if has_room => ColdLimit {
+                idle_seconds: u32::MAX,
+                uses_max: USES_COLD,
             },
+            CompressValues::Auto => self.limit_of_auto(keyspace, &texts, start, memory, mono_ms)?,
         };
+        if self.guard.factor > 1 {
+            cold.idle_seconds = cold.idle_seconds.max(1).saturating_mul(self.guard.factor);
+            cold.uses_max /= self.guard.factor;
+        }
         let room = if memory.limit == 0 {
             u64::MAX
         } else {
@@ -414,11 +428,37 @@ impl ColdPacking {
         };
         Some(ColdRule {
             texts,
-            idle_seconds: idle_seconds.saturating_mul(self.guard.factor),
+            cold,
             packs: !(has_room && config.compress_values == CompressValues::Auto),
             used_seconds: (since_ms / 1000).clamp(1, 3600) as u32,
             unpacked_max: room.saturating_add(self.promotable_bytes),
         })
+    }
+
+    /// The limit that brings memory to [`BELOW_PERCENT`] below the start, if as much can be saved.
+    /// It is chosen anew after some time, because memory may grow faster than the walk goes.
+    fn limit_of_auto(
+        &mut self,
+        keyspace: &mut Keyspace,
+        texts: &PackRule,
+        start: u64,
+        memory: MemoryState,
+        mono_ms: u64,
+    ) -> Option<ColdLimit> {
+        if let Some((limit, until_ms)) = self.cold
+            && mono_ms < until_ms
+        {
+            return Some(limit);
+        }
+        let aim = start.saturating_sub(memory.limit / 100 * BELOW_PERCENT);
+        let excess = memory.used.saturating_sub(aim) as f64;
+        let packed = keyspace.packing.figures().frames.frame_bytes;
+        let plain = memory.used.saturating_sub(packed).max(1) as f64;
+        let share = excess / (plain * SAVED_SHARE);
+        let limit = keyspace.limit_of_share(texts, share, AGES)?;
+        let limit = limit.stricter(self.pressure.floor());
+        self.cold = Some((limit, mono_ms + self.pressure.limit_ms()));
+        Some(limit)
     }
 
     /// Judges the time for reads of packed strings; `cycles` of all of them, which `micros`
@@ -436,19 +476,17 @@ impl ColdPacking {
         }
     }
 
-    fn send(&mut self, order: Order, wake: &Wake) {
-        if self.orders.is_none() {
+    /// Gives an order to one of at most `most` threads.
+    fn send(&mut self, order: Order, most: u32, wake: &Wake) {
+        if self.threads.is_none() {
             self.start(wake);
         }
-        let sent = self
-            .orders
-            .as_ref()
-            .is_some_and(|orders| orders.send(order).is_ok());
-        if sent {
+        let threads = self.threads.as_ref();
+        if threads.is_some_and(|threads| threads.push(order, self.in_flight, most)) {
             self.in_flight += 1;
         } else {
-            // The thread has ended, or could not start.
-            self.orders = None;
+            // The threads have ended, or could not start.
+            self.threads = None;
             self.in_flight = 0;
             self.lines.clear();
             self.has_no_thread = true;
@@ -457,13 +495,11 @@ impl ColdPacking {
 
     #[cold]
     fn start(&mut self, wake: &Wake) {
-        let (sender, orders) = channel();
-        // Reports of an earlier thread are for batches that were forgotten.
+        // Reports of earlier threads are for batches that were forgotten.
         self.reports = Arc::default();
         self.in_flight = 0;
-        let (reports, wake) = (Arc::clone(&self.reports), wake.clone());
-        match threads::start("packing", move || work(&orders, &reports, &wake)) {
-            Ok(_) => self.orders = Some(sender),
+        match PackThreads::start(Arc::clone(&self.reports), wake.clone()) {
+            Ok(threads) => self.threads = Some(threads),
             Err(error) => tracing::warn!("A thread that packs cold values: {error}"),
         }
     }

@@ -9,9 +9,10 @@
 //!     at the limit                the load waits for the thread
 //!
 //! The start is `compress-start-percent` of `maxmemory`, with `auto` and with `yes`; uses count for
-//! nothing, because a file's keys have none yet. The load waits also while [`IN_FLIGHT_MAX`]
-//! batches are with the thread, which bounds their memory. If nothing is left to be packed, the
-//! load goes on, whatever memory it takes, as without packing.
+//! nothing, because a file's keys have none yet. Up to [`THREADS_MAX`] threads pack, because the
+//! loop has nothing else to do than to wait for them; the load waits also while each has two
+//! batches, which bounds their memory. If nothing is left to be packed, the load goes on, whatever
+//! memory it takes, as without packing.
 
 use std::time::Duration;
 
@@ -19,10 +20,15 @@ use russet_base::wake::Wake;
 use russet_config::Config;
 use russet_keyspace::{ColdRule, ColdWalk, Keyspace};
 
-use super::{ColdPacking, MemoryState, texts_of};
+use super::{ColdPacking, IN_FLIGHT_MAX, MemoryState, processors, texts_of};
 
-/// Batches with the thread, at most.
-const IN_FLIGHT_MAX: u32 = 4;
+/// Threads that pack, at most, and no more than there are processors.
+const THREADS_MAX: u32 = 4;
+
+/// Batches with the threads, at most.
+fn in_flight_max() -> u32 {
+    IN_FLIGHT_MAX * THREADS_MAX.min(processors())
+}
 
 /// Bytes of the file in a slice of a load that packs.
 pub(crate) const SLICE_BYTES: u64 = 128 << 10;
@@ -122,7 +128,7 @@ impl ColdPacking {
         if !is_above {
             return LoadPace::Free;
         }
-        if self.in_flight >= IN_FLIGHT_MAX {
+        if self.in_flight >= in_flight_max() {
             return LoadPace::Waits;
         }
         if let Some(batch) = keyspace.packing.take_collected() {
@@ -150,9 +156,9 @@ impl ColdPacking {
         wake: &Wake,
     ) {
         for _ in 0..STEPS {
-            self.send_orders(keyspace, IN_FLIGHT_MAX, mono_ms, wake);
+            self.send_orders(keyspace, THREADS_MAX.min(processors()), mono_ms, wake);
             let is_held = self.lines.is_flushing() || self.lines.awaits_common();
-            if is_held || self.load.rested_at.is_some() || self.in_flight >= IN_FLIGHT_MAX {
+            if is_held || self.load.rested_at.is_some() || self.in_flight >= in_flight_max() {
                 return;
             }
             let step = keyspace.gather_cold(&mut self.load.walk, rule, &mut self.lines);

@@ -497,7 +497,6 @@ mod tests {
                         trained.push(prefix.to_vec());
                     }
                     Order::Pack { prefix, .. } => _ = packed.insert(prefix.to_vec()),
-                    Order::Forget => {}
                 }
             }
         }

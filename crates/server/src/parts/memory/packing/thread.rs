@@ -1,16 +1,24 @@
-//! The thread that trains dictionaries and packs, and its reports to the loop.
+//! The threads that train dictionaries and pack, their orders, and their reports to the loop.
+//!
+//! One thread lives as long as packing is on. Others start while a load or a full memory waits for
+//! packed values, and end once no order has come for [`EXTRA_WAIT`].
 
-use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use russet_base::threads;
 use russet_base::wake::Wake;
 use russet_frames::{Dictionary, Samples, gain_of, train};
 use russet_keyspace::{ColdBatch, PackDictionary, Packer};
 
 use super::prefixes::Prefix;
 
-/// Work for the thread, each for a prefix.
+/// How long a thread that is not the first waits for an order.
+const EXTRA_WAIT: Duration = Duration::from_secs(1);
+
+/// Work for a thread, each for a prefix.
 pub(super) enum Order {
     Train {
         prefix: Prefix,
@@ -23,8 +31,6 @@ pub(super) enum Order {
         batch: ColdBatch,
         dictionary: Arc<PackDictionary>,
     },
-    /// All keys are gone: the thread keeps no dictionary.
-    Forget,
 }
 
 pub(super) enum Report {
@@ -32,7 +38,125 @@ pub(super) enum Report {
     Packed(Prefix, ColdBatch),
 }
 
-/// The thread's reports, for the loop.
+/// The orders that wait for a thread.
+#[derive(Default)]
+struct Orders {
+    queue: Mutex<OrderQueue>,
+    /// There is an order, or no order will come.
+    arrival: Condvar,
+}
+
+#[derive(Default)]
+struct OrderQueue {
+    orders: VecDeque<Order>,
+    /// No order will come.
+    has_ended: bool,
+    /// Threads that take orders.
+    threads: u32,
+}
+
+impl Orders {
+    fn lock(&self) -> MutexGuard<'_, OrderQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next order. `None`: the thread is to end.
+    fn next(&self, is_first: bool) -> Option<Order> {
+        let mut queue = self.lock();
+        loop {
+            if queue.has_ended {
+                return None;
+            }
+            if let Some(order) = queue.orders.pop_front() {
+                return Some(order);
+            }
+            if is_first {
+                let woken = self.arrival.wait(queue);
+                queue = woken.unwrap_or_else(PoisonError::into_inner);
+            } else {
+                let woken = self.arrival.wait_timeout(queue, EXTRA_WAIT);
+                let (guard, wait) = woken.unwrap_or_else(PoisonError::into_inner);
+                if wait.timed_out() && guard.orders.is_empty() {
+                    return None;
+                }
+                queue = guard;
+            }
+        }
+    }
+}
+
+/// A thread's place among those that take orders; given up also if the thread panics.
+struct ThreadPlace(Arc<Orders>);
+
+impl Drop for ThreadPlace {
+    fn drop(&mut self) {
+        self.0.lock().threads -= 1;
+    }
+}
+
+/// The threads and their orders, of which the loop has one; dropped, the threads end, and the
+/// orders that wait are dropped.
+pub(super) struct PackThreads {
+    orders: Arc<Orders>,
+    reports: Arc<Reports>,
+    wake: Wake,
+}
+
+impl PackThreads {
+    /// Starts the first thread.
+    ///
+    /// Error: the system cannot provide a thread.
+    pub(super) fn start(reports: Arc<Reports>, wake: Wake) -> io::Result<PackThreads> {
+        let orders = Arc::default();
+        let threads = PackThreads {
+            orders,
+            reports,
+            wake,
+        };
+        threads.start_thread(true)?;
+        Ok(threads)
+    }
+
+    fn start_thread(&self, is_first: bool) -> io::Result<()> {
+        self.orders.lock().threads += 1;
+        let place = ThreadPlace(Arc::clone(&self.orders));
+        let (reports, wake) = (Arc::clone(&self.reports), self.wake.clone());
+        threads::start("packing", move || {
+            work(&place.0, is_first, &reports, &wake);
+        })?;
+        Ok(())
+    }
+
+    /// Gives an order to the threads, of which one more starts if each has an order already and
+    /// they are fewer than `most`. `false`: all threads have ended.
+    pub(super) fn push(&self, order: Order, in_flight: u32, most: u32) -> bool {
+        let mut queue = self.orders.lock();
+        let threads = queue.threads;
+        if threads == 0 {
+            return false;
+        }
+        queue.orders.push_back(order);
+        drop(queue);
+        self.orders.arrival.notify_one();
+        if in_flight >= threads && threads < most {
+            // Without another thread the order waits a little longer.
+            let _ = self.start_thread(false);
+        }
+        true
+    }
+}
+
+impl Drop for PackThreads {
+    fn drop(&mut self) {
+        let mut queue = self.orders.lock();
+        queue.has_ended = true;
+        queue.orders.clear();
+        drop(queue);
+        self.orders.arrival.notify_all();
+    }
+}
+
+/// The threads' reports, for the loop.
 #[derive(Default)]
 pub(super) struct Reports {
     made: Mutex<Vec<Report>>,
@@ -84,15 +208,11 @@ fn trained(samples: &Samples, common: Option<&PackDictionary>) -> Option<Diction
     (is_better && gain.permille() <= PERMILLE_MAX).then_some(dictionary)
 }
 
-/// The thread: works until the loop has no more orders.
-pub(super) fn work(orders: &Receiver<Order>, reports: &Reports, wake: &Wake) {
+/// A thread: works until it is to end.
+fn work(orders: &Orders, is_first: bool, reports: &Reports, wake: &Wake) {
     let mut packer: Option<(u8, Packer)> = None;
-    while let Ok(order) = orders.recv() {
+    while let Some(order) = orders.next(is_first) {
         let report = match order {
-            Order::Forget => {
-                packer = None;
-                continue;
-            }
             Order::Train {
                 prefix,
                 samples,
