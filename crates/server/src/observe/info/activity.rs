@@ -168,19 +168,54 @@ fn aof_file(from: &Source<'_>, to: &mut InfoWriter) {
     }
 }
 
-/// A line per field, in Redis's order: long, and flat.
+/// In Redis's order.
 pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
-    let syncs = from.server.replication.replicas.syncs;
-    let server = from.server;
-    let (stats, rates, keys) = (
-        &server.stats,
-        &server.diagnostics.rates,
-        &from.keyspace.stats,
-    );
-    let denied = |reason| server.acl.log.denied(reason);
-    let kib = |bytes: u64| Hundredths(bytes as f64 / 1024.0);
-    let (exceeded_ms, current_exceeded_ms) = stats.exceeded_ms(server.now.mono_ms);
     to.section("Stats");
+    traffic(from, to);
+    key_removals_and_lookups(from, to);
+    subscriptions(from, to);
+    let server = from.server;
+    to.field("latest_fork_usec", server.persist.snapshots.forks.last_us);
+    to.field("total_forks", server.persist.snapshots.forks.total);
+    to.field(
+        "migrate_cached_sockets",
+        server.connections.migrate_links.len(),
+    );
+    to.field(
+        "slave_expires_tracked_keys",
+        server.replication.local_expiries.len(),
+    );
+    defrag(from, to);
+    packing(from, to);
+    tracking(from, to);
+    errors(from, to);
+    reads_and_writes(from, to);
+    client_buffers(from, to);
+    event_loop(from, to);
+    slow_commands(from, to);
+    let shared = shared_figures();
+    to.fields(&[
+        ("hash_templates", &shared.schemas),
+        ("hash_template_keys", &shared.hashes),
+    ]);
+    access_denials(from, to);
+    let (audited, unaudited) = server.diagnostics.audit.figures();
+    to.fields(&[
+        ("audit_lines_written", &audited),
+        ("audit_lines_dropped", &unaudited),
+    ]);
+    closed_connections(from, to);
+    if server.cluster.is_none() && server.config.cluster_compatibility_sample_ratio > 0 {
+        let count = server.stats.cluster_incompatible_ops;
+        to.field("cluster_incompatible_ops", count);
+    }
+}
+
+/// Connections, commands, bytes of the network, and full and partial synchronizations.
+fn traffic(from: &Source<'_>, to: &mut InfoWriter) {
+    let syncs = from.server.replication.replicas.syncs;
+    let (stats, rates) = (&from.server.stats, &from.server.diagnostics.rates);
+    let kib = |bytes: u64| Hundredths(bytes as f64 / 1024.0);
     to.fields(&[
         ("total_connections_received", &stats.clients.connections),
         ("total_commands_processed", &stats.commands),
@@ -207,6 +242,14 @@ pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("sync_full", &syncs.full),
         ("sync_partial_ok", &syncs.partial_ok),
         ("sync_partial_err", &syncs.partial_err),
+    ]);
+}
+
+/// Expired and evicted keys and fields, then the lookups.
+fn key_removals_and_lookups(from: &Source<'_>, to: &mut InfoWriter) {
+    let (stats, keys) = (&from.server.stats, &from.keyspace.stats);
+    let (exceeded_ms, current_exceeded_ms) = stats.exceeded_ms(from.server.now.mono_ms);
+    to.fields(&[
         ("expired_subkeys", &keys.expired_fields),
         // As Valkey names them.
         ("expired_fields", &keys.expired_fields),
@@ -229,24 +272,20 @@ pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("keyspace_hits", &keys.hits),
         ("keyspace_misses", &keys.misses),
     ]);
+}
+
+fn subscriptions(from: &Source<'_>, to: &mut InfoWriter) {
     for (name, kind) in [
         ("pubsub_channels", Kind::Channel),
         ("pubsub_patterns", Kind::Pattern),
         ("pubsubshard_channels", Kind::Shard),
     ] {
-        to.field(name, server.messages.pubsub.count(kind));
+        to.field(name, from.server.messages.pubsub.count(kind));
     }
-    to.field("latest_fork_usec", server.persist.snapshots.forks.last_us);
-    to.field("total_forks", server.persist.snapshots.forks.total);
-    to.field(
-        "migrate_cached_sockets",
-        server.connections.migrate_links.len(),
-    );
-    to.field(
-        "slave_expires_tracked_keys",
-        server.replication.local_expiries.len(),
-    );
-    let defrag = server.memory.defrag.figures(server.now.mono_ms);
+}
+
+fn defrag(from: &Source<'_>, to: &mut InfoWriter) {
+    let defrag = from.server.memory.defrag.figures(from.server.now.mono_ms);
     to.fields(&[
         ("active_defrag_hits", &defrag.hits),
         ("active_defrag_misses", &defrag.misses),
@@ -255,8 +294,12 @@ pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("total_active_defrag_time", &defrag.total_ms),
         ("current_active_defrag_time", &defrag.current_ms),
     ]);
-    let (trained, rejected) = server.memory.packing.trainings();
-    let packing = &server.memory.packing.figures;
+}
+
+/// Values compressed with shared dictionaries.
+fn packing(from: &Source<'_>, to: &mut InfoWriter) {
+    let (trained, rejected) = from.server.memory.packing.trainings();
+    let packing = &from.server.memory.packing.figures;
     to.fields(&[
         ("packed_total", &packing.packed),
         (
@@ -270,24 +313,33 @@ pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("packed_dictionaries_rejected", &rejected),
         ("packed_damaged_reads", &damaged_frames()),
     ]);
-    let tracking = &server.messages.tracking;
+}
+
+/// Keys that clients cache.
+fn tracking(from: &Source<'_>, to: &mut InfoWriter) {
+    let tracking = &from.server.messages.tracking;
     to.fields(&[
         ("tracking_total_keys", &tracking.readers().keys()),
         ("tracking_total_items", &tracking.readers().items()),
         ("tracking_total_prefixes", &tracking.broadcast().len()),
     ]);
-    let batches = &stats.batches;
-    let pipeline = batches.commands as f64 / batches.parsed.max(1) as f64;
-    let millis = |us: u64| Hundredths(us as f64 / 1000.0);
-    let turns = rates.turns.per_second();
-    let turn_us = rates.turn_us.per_second().checked_div(turns).unwrap_or(0);
-    let shared = shared_figures();
-    let io_threads = &server.connections.io_threads;
-    let (thread_reads, thread_writes) = io_threads.reads_and_writes();
+}
+
+fn errors(from: &Source<'_>, to: &mut InfoWriter) {
+    let stats = &from.server.stats;
     to.fields(&[
         ("unexpected_error_replies", &stats.unexpected_error_replies),
         ("total_error_replies", &stats.total_error_replies),
         ("dump_payload_sanitizations", &0),
+    ]);
+}
+
+fn reads_and_writes(from: &Source<'_>, to: &mut InfoWriter) {
+    let stats = &from.server.stats;
+    let batches = &stats.batches;
+    let io_threads = &from.server.connections.io_threads;
+    let (thread_reads, thread_writes) = io_threads.reads_and_writes();
+    to.fields(&[
         ("total_reads_processed", &stats.reads),
         ("total_writes_processed", &stats.writes),
         ("io_threaded_reads_processed", &thread_reads),
@@ -297,6 +349,13 @@ pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
             "io_threaded_total_prefetch_entries",
             &batches.keys_prefetched,
         ),
+    ]);
+}
+
+/// Clients that exceeded a limit of their buffers.
+fn client_buffers(from: &Source<'_>, to: &mut InfoWriter) {
+    let stats = &from.server.stats;
+    to.fields(&[
         (
             "client_query_buffer_limit_disconnections",
             &stats.clients.query_buffer_disconnections,
@@ -307,6 +366,21 @@ pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ),
         ("reply_buffer_shrinks", &0),
         ("reply_buffer_expands", &0),
+    ]);
+}
+
+/// Turns of the loop, and the commands that a turn runs at once.
+fn event_loop(from: &Source<'_>, to: &mut InfoWriter) {
+    let (server, stats, rates) = (
+        from.server,
+        &from.server.stats,
+        &from.server.diagnostics.rates,
+    );
+    let batches = &stats.batches;
+    let pipeline = batches.commands as f64 / batches.parsed.max(1) as f64;
+    let turns = rates.turns.per_second();
+    let turn_us = rates.turn_us.per_second().checked_div(turns).unwrap_or(0);
+    to.fields(&[
         ("eventloop_cycles", &stats.turns),
         ("eventloop_duration_sum", &stats.turn_us),
         (
@@ -323,11 +397,24 @@ pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("avg_pipeline_length_sum", &batches.commands),
         ("avg_pipeline_length_cnt", &batches.parsed),
         ("avg_pipeline_length", &Hundredths(pipeline)),
-        ("slowlog_commands_count", &stats.slow.commands),
-        ("slowlog_commands_time_ms_max", &millis(stats.slow.us_max)),
-        ("slowlog_commands_time_ms_sum", &millis(stats.slow.us_sum)),
-        ("hash_templates", &shared.schemas),
-        ("hash_template_keys", &shared.hashes),
+    ]);
+}
+
+fn slow_commands(from: &Source<'_>, to: &mut InfoWriter) {
+    let slow = &from.server.stats.slow;
+    let millis = |us: u64| Hundredths(us as f64 / 1000.0);
+    to.fields(&[
+        ("slowlog_commands_count", &slow.commands),
+        ("slowlog_commands_time_ms_max", &millis(slow.us_max)),
+        ("slowlog_commands_time_ms_sum", &millis(slow.us_sum)),
+    ]);
+}
+
+/// Logins, commands, keys and channels that ACL refused.
+fn access_denials(from: &Source<'_>, to: &mut InfoWriter) {
+    let (stats, log) = (&from.server.stats, &from.server.acl.log);
+    let denied = |reason| log.denied(reason);
+    to.fields(&[
         ("acl_access_denied_auth", &denied(Reason::Auth)),
         ("acl_access_denied_cmd", &denied(Reason::Command)),
         ("acl_access_denied_key", &denied(Reason::Key)),
@@ -335,20 +422,16 @@ pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("acl_access_denied_tls_cert", &stats.denied_certificates),
         ("acl_access_denied_db", &denied(Reason::Database)),
     ]);
-    let (audited, unaudited) = server.diagnostics.audit.figures();
-    to.fields(&[
-        ("audit_lines_written", &audited),
-        ("audit_lines_dropped", &unaudited),
-    ]);
+}
+
+/// The counts of each reason on one line: russet's own.
+fn closed_connections(from: &Source<'_>, to: &mut InfoWriter) {
     to.put("closed_connections:");
-    for (at, (reason, count)) in server.diagnostics.closed.counts().enumerate() {
+    for (at, (reason, count)) in from.server.diagnostics.closed.counts().enumerate() {
         to.put(if at == 0 { "" } else { "," });
         to.put(reason.word());
         to.put("=");
         count.append_to(to);
     }
     to.put("\r\n");
-    if server.cluster.is_none() && server.config.cluster_compatibility_sample_ratio > 0 {
-        to.field("cluster_incompatible_ops", stats.cluster_incompatible_ops);
-    }
 }

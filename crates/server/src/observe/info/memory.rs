@@ -255,16 +255,32 @@ static SYSTEM_BYTES: LazyLock<u64> = LazyLock::new(|| {
 
 static ALLOCATOR: LazyLock<String> = LazyLock::new(|| format!("jemalloc-{}", alloc::version()));
 
-/// A line per field, in Redis's order: long, and flat.
+/// In Redis's order.
 pub fn memory(from: &Source<'_>, to: &mut InfoWriter) {
     let m = memory_figures(from);
-    let config = &from.server.config;
-    let lazyfree = &from.keyspace.lazyfree;
-    let total = *SYSTEM_BYTES;
-    let scripting = &from.server.scripting;
-    let (vm_eval, vm_functions) = (scripting.scripts.vm_bytes(), scripting.libraries.vm_bytes());
-    let (scripts_eval, functions) = (scripting.scripts.bytes(), scripting.libraries.bytes());
     to.section("Memory");
+    totals(from, &m, to);
+    scripts(from, to);
+    limit(from, to);
+    fragmentation(&m, to);
+    owners(from, &m, to);
+    let lazyfree = &from.keyspace.lazyfree;
+    to.fields(&[
+        ("mem_allocator", &*ALLOCATOR),
+        ("mem_overhead_db_hashtable_rehashing", &0),
+        (
+            "active_defrag_running",
+            &from.server.memory.defrag.running(),
+        ),
+        ("lazyfree_pending_objects", &lazyfree.pending()),
+        ("lazyfreed_objects", &lazyfree.freed()),
+    ]);
+    packed_values(from, to);
+}
+
+/// The process, the allocator and the machine.
+fn totals(from: &Source<'_>, m: &MemoryFigures, to: &mut InfoWriter) {
+    let total = *SYSTEM_BYTES;
     to.fields(&[
         ("used_memory", &m.used),
         ("used_memory_human", &human(m.used as u64)),
@@ -284,6 +300,15 @@ pub fn memory(from: &Source<'_>, to: &mut InfoWriter) {
         ("allocator_muzzy", &0),
         ("total_system_memory", &total),
         ("total_system_memory_human", &human(total)),
+    ]);
+}
+
+/// Lua states, scripts and libraries, and the memory that hashes share.
+fn scripts(from: &Source<'_>, to: &mut InfoWriter) {
+    let scripting = &from.server.scripting;
+    let (vm_eval, vm_functions) = (scripting.scripts.vm_bytes(), scripting.libraries.vm_bytes());
+    let (scripts_eval, functions) = (scripting.scripts.bytes(), scripting.libraries.bytes());
+    to.fields(&[
         ("used_memory_lua", &vm_eval),
         ("used_memory_vm_eval", &vm_eval),
         ("used_memory_lua_human", &human(vm_eval as u64)),
@@ -304,15 +329,18 @@ pub fn memory(from: &Source<'_>, to: &mut InfoWriter) {
             "used_memory_scripts_human",
             &human((scripts_eval + functions) as u64),
         ),
-        ("maxmemory", &from.server.memory.limit.maxmemory()),
-        (
-            "maxmemory_human",
-            &human(from.server.memory.limit.maxmemory()),
-        ),
+    ]);
+}
+
+/// `maxmemory`, and the policy of eviction.
+fn limit(from: &Source<'_>, to: &mut InfoWriter) {
+    let (config, limit) = (&from.server.config, &from.server.memory.limit);
+    to.fields(&[
+        ("maxmemory", &limit.maxmemory()),
+        ("maxmemory_human", &human(limit.maxmemory())),
         ("maxmemory_policy", &config.maxmemory_policy.name()),
     ]);
     // russet's own: the base of `maxmemory auto`, and whether too much is resident.
-    let limit = &from.server.memory.limit;
     let found = limit.found().map_or((0, "none"), |(bytes, owner)| {
         let owner = match owner {
             Owner::Machine => "machine",
@@ -328,6 +356,10 @@ pub fn memory(from: &Source<'_>, to: &mut InfoWriter) {
             &u8::from(limit.resident_exceeded()),
         ),
     ]);
+}
+
+/// Ratios of neighbouring totals, and their differences in bytes.
+fn fragmentation(m: &MemoryFigures, to: &mut InfoWriter) {
     for ([ratio_name, bytes_name], (ratio, bytes)) in [
         (
             // Memory that defragmentation could free: small slabs alone, as in Redis.
@@ -353,6 +385,10 @@ pub fn memory(from: &Source<'_>, to: &mut InfoWriter) {
         to.field(ratio_name, Hundredths(ratio));
         to.field(bytes_name, bytes);
     }
+}
+
+/// Memory of replication, clients, migrations and the log, then russet's own figures.
+fn owners(from: &Source<'_>, m: &MemoryFigures, to: &mut InfoWriter) {
     let (slots_out, slots_in) = from
         .server
         .migrations
@@ -376,16 +412,10 @@ pub fn memory(from: &Source<'_>, to: &mut InfoWriter) {
     for ((_, bytes), (name, ..)) in m.own.lines().zip(OWN_METRICS) {
         to.field(name, bytes);
     }
-    to.fields(&[
-        ("mem_allocator", &*ALLOCATOR),
-        ("mem_overhead_db_hashtable_rehashing", &0),
-        (
-            "active_defrag_running",
-            &from.server.memory.defrag.running(),
-        ),
-        ("lazyfree_pending_objects", &lazyfree.pending()),
-        ("lazyfreed_objects", &lazyfree.freed()),
-    ]);
+}
+
+/// Values compressed with shared dictionaries.
+fn packed_values(from: &Source<'_>, to: &mut InfoWriter) {
     let packed = from.keyspace.packing.figures();
     let frames = &packed.frames;
     to.fields(&[
