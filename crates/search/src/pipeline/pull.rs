@@ -6,6 +6,8 @@
 //!
 //! [`STAGES_MAX`]: crate::request::STAGES_MAX
 
+use super::arrange::RowSorter;
+use super::group::GroupTable;
 use super::names::Names;
 use super::row::Row;
 use super::step::{BoundExpression, Context, Source, Step, Tally};
@@ -117,37 +119,17 @@ impl Pull<'_, '_> {
                 }
                 Ok(pulled)
             }
-            Step::Filter(expression) => loop {
-                let pulled = self.row_for(expression, before, row)?;
-                let PullOutcome::Row = pulled else {
-                    return Ok(pulled);
-                };
-                self.context.charge(expression.units);
-                let value = expression.of(row, &self.names[names], self.context.index)?;
-                if value.is_true() {
-                    return Ok(pulled);
-                }
-                *self.total -= u64::from(self.counts_filtered);
-            },
+            Step::Filter(expression) => self.filter((names, expression), before, row),
             Step::Limit {
                 skipped,
                 left,
                 counts,
             } => {
-                while *skipped > 0 {
-                    let pulled = self.from(before, row)?;
-                    let PullOutcome::Row = pulled else {
-                        return Ok(pulled);
-                    };
-                    *skipped -= 1;
+                if let Some(ending) = self.skip(skipped, before, row)? {
+                    return Ok(ending);
                 }
                 if *left == 0 && *counts {
-                    loop {
-                        let pulled = self.from(before, row)?;
-                        let PullOutcome::Row = pulled else {
-                            return Ok(pulled);
-                        };
-                    }
+                    return self.drain(before, row);
                 }
                 if *left == 0 {
                     return Ok(PullOutcome::End);
@@ -158,80 +140,160 @@ impl Pull<'_, '_> {
                 }
                 Ok(pulled)
             }
-            Step::Arrange(arranged) => {
-                let is_plain = before.is_empty() && self.context.hits.are_plain();
-                if is_plain && !arranged.is_full() && self.is_plain() {
-                    let names = &self.names[names];
-                    for_each_block(self.context, self.total, |scored, index| {
-                        arranged.add_all(scored, row, names, index);
-                        Ok(())
-                    })?;
-                }
-                while !arranged.is_full() {
-                    match self.from(before, row)? {
-                        PullOutcome::Row => {
-                            arranged.add(row, &self.names[names], self.context.index);
-                        }
-                        PullOutcome::Paused => return Ok(PullOutcome::Paused),
-                        PullOutcome::End => arranged.finish(),
-                    }
-                }
-                if !arranged.order(&mut self.context.budget) {
-                    return Ok(PullOutcome::Paused);
-                }
-                Ok(if !self.context.take_unit() {
-                    PullOutcome::Paused
-                } else if arranged.next(row) {
-                    PullOutcome::Row
-                } else {
-                    PullOutcome::End
-                })
+            Step::Arrange(sorter) => self.sort((names, sorter), before, row),
+            Step::Group(groups) => self.group((names, groups), before, row),
+        }
+    }
+
+    /// The next row that passes FILTER. `names`: the place of the names of rows that come in.
+    fn filter(
+        &mut self,
+        (names, expression): (usize, &mut BoundExpression),
+        before: &mut [(usize, Step)],
+        row: &mut Row,
+    ) -> Result<PullOutcome, SearchError> {
+        loop {
+            let pulled = self.row_for(expression, before, row)?;
+            let PullOutcome::Row = pulled else {
+                return Ok(pulled);
+            };
+            self.context.charge(expression.units);
+            let value = expression.of(row, &self.names[names], self.context.index)?;
+            if value.is_true() {
+                return Ok(pulled);
             }
-            Step::Group(grouped) => {
-                let loads = match before {
-                    [] => Some(&[][..]),
-                    [(_, Step::Load(loads))] => Some(&loads[..]),
-                    _ => None,
-                };
-                if let Some(loads) = loads
-                    && !grouped.is_ready()
-                    && self.is_plain()
-                {
-                    let (names, loader) = (&self.names[names], self.context.loader);
-                    for_each_block(self.context, self.total, |scored, index| {
-                        if loads.is_empty() {
-                            return grouped.add_all(scored, row, names, index);
-                        }
-                        grouped.add_loaded(scored, row, names, index, |row| {
-                            loads
-                                .iter()
-                                .for_each(|load| load.run_over(row, index, loader));
-                        })
-                    })?;
+            *self.total -= u64::from(self.counts_filtered);
+        }
+    }
+
+    /// Drops the rows before LIMIT's offset; `Some`: they have not all come.
+    #[inline]
+    fn skip(
+        &mut self,
+        skipped: &mut u64,
+        before: &mut [(usize, Step)],
+        row: &mut Row,
+    ) -> Result<Option<PullOutcome>, SearchError> {
+        while *skipped > 0 {
+            let pulled = self.from(before, row)?;
+            let PullOutcome::Row = pulled else {
+                return Ok(Some(pulled));
+            };
+            *skipped -= 1;
+        }
+        Ok(None)
+    }
+
+    /// Pulls all rows, because they count, and gives none.
+    fn drain(
+        &mut self,
+        before: &mut [(usize, Step)],
+        row: &mut Row,
+    ) -> Result<PullOutcome, SearchError> {
+        loop {
+            let pulled = self.from(before, row)?;
+            let PullOutcome::Row = pulled else {
+                return Ok(pulled);
+            };
+        }
+    }
+
+    /// Sorts all rows, then gives the next of them.
+    fn sort(
+        &mut self,
+        (names, sorter): (usize, &mut RowSorter),
+        before: &mut [(usize, Step)],
+        row: &mut Row,
+    ) -> Result<PullOutcome, SearchError> {
+        let is_plain = before.is_empty() && self.context.hits.are_plain();
+        if is_plain && !sorter.is_full() && self.is_plain() {
+            let names = &self.names[names];
+            for_each_block(self.context, self.total, |scored, index| {
+                sorter.add_all(scored, row, names, index);
+                Ok(())
+            })?;
+        }
+        while !sorter.is_full() {
+            match self.from(before, row)? {
+                PullOutcome::Row => {
+                    sorter.add(row, &self.names[names], self.context.index);
                 }
-                while !grouped.is_ready() {
-                    if self.context.is_over {
-                        grouped.drop_product();
-                    }
-                    let Context { index, budget, .. } = &mut *self.context;
-                    if !grouped.take_product(&self.names[names], index, budget)? {
-                        return Ok(PullOutcome::Paused);
-                    }
-                    match self.from(before, row)? {
-                        PullOutcome::Row => {
-                            grouped.add(row, &self.names[names], self.context.index)?;
-                        }
-                        PullOutcome::Paused => return Ok(PullOutcome::Paused),
-                        PullOutcome::End => *self.total = grouped.finish(),
-                    }
-                }
-                Ok(if self.context.take_unit() {
-                    next_of(grouped.next(), row)
-                } else {
-                    PullOutcome::Paused
-                })
+                PullOutcome::Paused => return Ok(PullOutcome::Paused),
+                PullOutcome::End => sorter.finish(),
             }
         }
+        if !sorter.order(&mut self.context.budget) {
+            return Ok(PullOutcome::Paused);
+        }
+        Ok(if !self.context.take_unit() {
+            PullOutcome::Paused
+        } else if sorter.next(row) {
+            PullOutcome::Row
+        } else {
+            PullOutcome::End
+        })
+    }
+
+    /// Groups all rows, then gives the next group.
+    fn group(
+        &mut self,
+        (names, groups): (usize, &mut GroupTable),
+        before: &mut [(usize, Step)],
+        row: &mut Row,
+    ) -> Result<PullOutcome, SearchError> {
+        self.group_blocks((names, &mut *groups), before, row)?;
+        while !groups.is_ready() {
+            if self.context.is_over {
+                groups.drop_product();
+            }
+            let Context { index, budget, .. } = &mut *self.context;
+            if !groups.take_product(&self.names[names], index, budget)? {
+                return Ok(PullOutcome::Paused);
+            }
+            match self.from(before, row)? {
+                PullOutcome::Row => {
+                    groups.add(row, &self.names[names], self.context.index)?;
+                }
+                PullOutcome::Paused => return Ok(PullOutcome::Paused),
+                PullOutcome::End => *self.total = groups.finish(),
+            }
+        }
+        Ok(if self.context.take_unit() {
+            next_of(groups.next(), row)
+        } else {
+            PullOutcome::Paused
+        })
+    }
+
+    /// Groups documents by the block, if nothing but a load precedes GROUPBY.
+    fn group_blocks(
+        &mut self,
+        (names, groups): (usize, &mut GroupTable),
+        before: &[(usize, Step)],
+        row: &mut Row,
+    ) -> Result<(), SearchError> {
+        let loads = match before {
+            [] => Some(&[][..]),
+            [(_, Step::Load(loads))] => Some(&loads[..]),
+            _ => None,
+        };
+        if let Some(loads) = loads
+            && !groups.is_ready()
+            && self.is_plain()
+        {
+            let (names, loader) = (&self.names[names], self.context.loader);
+            for_each_block(self.context, self.total, |scored, index| {
+                if loads.is_empty() {
+                    return groups.add_all(scored, row, names, index);
+                }
+                groups.add_loaded(scored, row, names, index, |row| {
+                    loads
+                        .iter()
+                        .for_each(|load| load.run_over(row, index, loader));
+                })
+            })?;
+        }
+        Ok(())
     }
 
     /// A row for an expression. A row that comes when the budget is used up waits, so that each

@@ -64,20 +64,65 @@ pub(super) enum State {
         sum: Option<f64>,
         count: u64,
     },
-    Deviation {
-        mean: f64,
-        squares: f64,
-        count: u64,
-    },
+    Deviation(Deviation),
     Numbers(Vec<f64>),
     First(Option<Value>),
     FirstBy(Option<(Option<Value>, Value)>),
-    Sample {
-        seen: u64,
-        kept: Vec<Value>,
-        random: u64,
-    },
+    Sample(RandomSample),
     Collected(Box<RowCollector>),
+}
+
+/// The sum of squared differences from the mean, kept up with each number (Welford).
+#[derive(Debug, Default)]
+pub(super) struct Deviation {
+    mean: f64,
+    squares: f64,
+    count: u64,
+}
+
+impl Deviation {
+    #[inline]
+    fn add(&mut self, n: f64) {
+        self.count += 1;
+        let before = n - self.mean;
+        self.mean += before / self.count as f64;
+        self.squares += before * (n - self.mean);
+    }
+
+    /// The deviation of a sample, 0 of fewer than two numbers.
+    fn value(&self) -> f64 {
+        (self.squares / self.count.saturating_sub(1).max(1) as f64).sqrt()
+    }
+}
+
+/// Random values of all that came, each with the same probability.
+#[derive(Debug)]
+pub(super) struct RandomSample {
+    seen: u64,
+    kept: Vec<Value>,
+    random: u64,
+}
+
+impl RandomSample {
+    fn new() -> RandomSample {
+        RandomSample {
+            seen: 0,
+            kept: Vec::new(),
+            random: RandomState::new().hash_one(0) | 1,
+        }
+    }
+
+    fn add(&mut self, value: ValueRef<'_>, size: usize) {
+        self.seen += 1;
+        if self.kept.len() < size {
+            self.kept.push(value.to_value());
+        } else if let Some(old) = self
+            .kept
+            .get_mut(below(&mut self.random, self.seen) as usize)
+        {
+            *old = value.to_value();
+        }
+    }
 }
 
 /// Different values in the order in which they came.
@@ -140,19 +185,11 @@ impl Reducer {
                 sum: None,
                 count: 0,
             },
-            Reducer::Deviation(_) => State::Deviation {
-                mean: 0.0,
-                squares: 0.0,
-                count: 0,
-            },
+            Reducer::Deviation(_) => State::Deviation(Deviation::default()),
             Reducer::Quantile(..) => State::Numbers(Vec::new()),
             Reducer::First(_) => State::First(None),
             Reducer::FirstBy { .. } => State::FirstBy(None),
-            Reducer::Sample(..) => State::Sample {
-                seen: 0,
-                kept: Vec::new(),
-                random: RandomState::new().hash_one(0) | 1,
-            },
+            Reducer::Sample(..) => State::Sample(RandomSample::new()),
             Reducer::Collect(collect) => State::Collected(Box::new(collect.start())),
         }
     }
@@ -205,19 +242,9 @@ impl Reducer {
                 }
                 *count += 1;
             }
-            (
-                Reducer::Deviation(place),
-                State::Deviation {
-                    mean,
-                    squares,
-                    count,
-                },
-            ) => {
+            (Reducer::Deviation(place), State::Deviation(deviation)) => {
                 if let Some(n) = number(*place) {
-                    *count += 1;
-                    let before = n - *mean;
-                    *mean += before / *count as f64;
-                    *squares += before * (n - *mean);
+                    deviation.add(n);
                 }
             }
             (Reducer::Quantile(place, _), State::Numbers(numbers)) => {
@@ -248,14 +275,9 @@ impl Reducer {
                     *best = Some((by.map(ValueRef::to_value), candidate.to_value()));
                 }
             }
-            (Reducer::Sample(place, size), State::Sample { seen, kept, random }) => {
+            (Reducer::Sample(place, size), State::Sample(sample)) => {
                 if let Some(value) = value(*place) {
-                    *seen += 1;
-                    if kept.len() < *size {
-                        kept.push(value.to_value());
-                    } else if let Some(old) = kept.get_mut(below(random, *seen) as usize) {
-                        *old = value.to_value();
-                    }
+                    sample.add(value, *size);
                 }
             }
             (Reducer::Collect(collect), State::Collected(collected)) => {
@@ -280,16 +302,14 @@ impl Reducer {
             (_, State::Average { sum, count }) => {
                 Value::Number(sum.map_or(f64::NAN, |sum| sum / count as f64))
             }
-            (_, State::Deviation { squares, count, .. }) => {
-                Value::Number((squares / count.saturating_sub(1).max(1) as f64).sqrt())
-            }
+            (_, State::Deviation(deviation)) => Value::Number(deviation.value()),
             (Reducer::Quantile(_, at), State::Numbers(numbers)) => {
                 Value::Number(quantile(numbers, *at))
             }
             (_, State::Numbers(_)) => Value::Null,
             (_, State::First(first)) => first.unwrap_or(Value::Null),
             (_, State::FirstBy(best)) => best.map_or(Value::Null, |(_, value)| value),
-            (_, State::Sample { kept, .. }) => Value::List(kept),
+            (_, State::Sample(sample)) => Value::List(sample.kept),
             (_, State::Collected(collected)) => collected.finish(),
         }
     }

@@ -15,7 +15,7 @@
 //! So all reducers give the same as over all rows at once, but for the order in which rows come and
 //! for what is random. Cost: a shard's values for reducers that keep values.
 
-use super::{Distinct, Reducer, State, below, order};
+use super::{Deviation, Distinct, RandomSample, Reducer, State, below, order};
 use crate::expression::Value;
 use crate::pipeline::row::ValueRef;
 use std::cmp::Ordering;
@@ -67,18 +67,18 @@ impl Reducer {
             State::Average { sum, count } => {
                 Value::List(numbers(&[sum.unwrap_or(f64::NAN), count as f64]))
             }
-            State::Deviation {
+            State::Deviation(Deviation {
                 mean,
                 squares,
                 count,
-            } => Value::List(numbers(&[mean, squares, count as f64])),
+            }) => Value::List(numbers(&[mean, squares, count as f64])),
             State::Numbers(all) => Value::List(numbers(&all)),
             State::First(first) => Value::List(first.into_iter().collect()),
             State::FirstBy(None) => Value::Null,
             State::FirstBy(Some((by, value))) => {
                 Value::List(std::iter::once(value).chain(by).collect())
             }
-            State::Sample { seen, kept, .. } => {
+            State::Sample(RandomSample { seen, kept, .. }) => {
                 Value::List(vec![Value::Number(seen as f64), Value::List(kept)])
             }
             State::Collected(collected) => collected.ship(),
@@ -116,26 +116,15 @@ impl Reducer {
                     *count += *n as u64;
                 }
             }
-            (
-                _,
-                State::Deviation {
-                    mean,
-                    squares,
-                    count,
-                },
-            ) => {
+            (_, State::Deviation(deviation)) => {
                 if let [
-                    Value::Number(its_mean),
-                    Value::Number(its_squares),
-                    Value::Number(n),
+                    Value::Number(mean),
+                    Value::Number(squares),
+                    Value::Number(count),
                 ] = items
-                    && *n > 0.0
+                    && *count > 0.0
                 {
-                    let all = *count as f64 + n;
-                    let apart = its_mean - *mean;
-                    *squares += its_squares + apart * apart * *count as f64 * n / all;
-                    *mean += apart * n / all;
-                    *count += *n as u64;
+                    deviation.merge(*mean, *squares, *count);
                 }
             }
             (_, State::Numbers(all)) => all.extend(items.iter().filter_map(number_of)),
@@ -157,7 +146,7 @@ impl Reducer {
                     *best = Some((by.cloned(), value.clone()));
                 }
             }
-            (Reducer::Sample(_, size), State::Sample { seen, kept, random }) => {
+            (Reducer::Sample(_, size), State::Sample(RandomSample { seen, kept, random })) => {
                 if let [Value::Number(its), Value::List(others)] = items {
                     merge_samples((seen, kept, random), (*its as u64, others), *size);
                 }
@@ -165,6 +154,17 @@ impl Reducer {
             (_, State::Collected(collected)) => collected.merge(items),
             _ => {}
         }
+    }
+}
+
+impl Deviation {
+    /// Adds that of a shard, of `n` numbers.
+    fn merge(&mut self, mean: f64, squares: f64, n: f64) {
+        let count = self.count as f64;
+        let (all, apart) = (count + n, mean - self.mean);
+        self.squares += squares + apart * apart * count * n / all;
+        self.mean += apart * n / all;
+        self.count += n as u64;
     }
 }
 
