@@ -400,91 +400,93 @@ fn command() -> Command {
                 .help("Print version")
                 .action(ArgAction::SetTrue),
         )
-        .subcommand(
-            Command::new("cli")
-                .about("Send commands from the arguments, standard input or a prompt")
-                .disable_help_flag(true)
-                .arg(
-                    Arg::new(ARGUMENTS)
-                        .help("redis-cli's options, then a command; --help lists them")
-                        .num_args(0..)
-                        .trailing_var_arg(true)
-                        .allow_hyphen_values(true)
-                        .value_parser(value_parser!(OsString)),
-                ),
-        )
-        .subcommand(
-            Command::new("benchmark")
-                .about("Measure how many requests a server answers, and how soon")
-                .disable_help_flag(true)
-                .arg(
-                    Arg::new(ARGUMENTS)
-                        .help("redis-benchmark's options, then a command; --help lists them")
-                        .num_args(0..)
-                        .trailing_var_arg(true)
-                        .allow_hyphen_values(true)
-                        .value_parser(value_parser!(OsString)),
-                ),
-        )
-        .subcommand(
-            ask_command(
-                "ping",
-                "Check that a server answers; exit status 0 if it does",
-            )
-            .arg(
-                Arg::new("pid")
-                    .long("pid")
-                    .value_name("PID")
-                    .value_parser(value_parser!(u32))
-                    .conflicts_with_all(["host", "port", "socket"])
-                    .help("Check the server with this process ID, wherever it listens"),
-            ),
-        )
+        .subcommand(client_command(
+            "cli",
+            "Send commands from the arguments, standard input or a prompt",
+            "redis-cli's options, then a command; --help lists them",
+        ))
+        .subcommand(client_command(
+            "benchmark",
+            "Measure how many requests a server answers, and how soon",
+            "redis-benchmark's options, then a command; --help lists them",
+        ))
+        .subcommand(ping_command())
         .subcommand(doctor_command())
-        .subcommand(
-            ask_command(
-                "tail",
-                "Print the replication stream of a running server as it grows",
-            )
-            .arg(
-                Arg::new(FROM)
-                    .long(FROM)
-                    .value_name("OFFSET")
-                    .value_parser(value_parser!(u64).range(..1 << 62))
-                    .help(
-                        "Start at this offset, if the backlog still has it [default: the next command]",
-                    ),
-            ),
-        )
-        .subcommand(
-            Command::new("check-rdb")
-                .about("Check an RDB file and name its first error")
-                .arg(file_to_check())
-                .arg(
-                    Arg::new(STATS)
-                        .long(STATS)
-                        .help("Print keys, bytes and the largest keys of each type")
-                        .action(ArgAction::SetTrue),
-                )
-                .arg(
-                    target_option(FOR)
-                        .conflicts_with(STATS)
-                        .help("List every key that this server cannot read, and why"),
-                ),
-        )
+        .subcommand(tail_command())
+        .subcommand(check_rdb_command())
         .subcommand(check_aof_command())
         .subcommand(restore_command())
         .subcommand(convert_command())
-        .subcommand(
-            Command::new("completions")
-                .about("Print the completion script of a shell")
-                .arg(
-                    Arg::new(SHELL)
-                        .required(true)
-                        .value_parser(value_parser!(Shell)),
-                ),
-        )
+        .subcommand(completions_command())
         .subcommand(man_command())
+}
+
+/// A subcommand that reads its words itself, because it has the options of Redis's program.
+fn client_command(name: &'static str, about: &'static str, words: &'static str) -> Command {
+    Command::new(name).about(about).disable_help_flag(true).arg(
+        Arg::new(ARGUMENTS)
+            .help(words)
+            .num_args(0..)
+            .trailing_var_arg(true)
+            .allow_hyphen_values(true)
+            .value_parser(value_parser!(OsString)),
+    )
+}
+
+fn ping_command() -> Command {
+    ask_command(
+        "ping",
+        "Check that a server answers; exit status 0 if it does",
+    )
+    .arg(
+        Arg::new("pid")
+            .long("pid")
+            .value_name("PID")
+            .value_parser(value_parser!(u32))
+            .conflicts_with_all(["host", "port", "socket"])
+            .help("Check the server with this process ID, wherever it listens"),
+    )
+}
+
+fn tail_command() -> Command {
+    ask_command(
+        "tail",
+        "Print the replication stream of a running server as it grows",
+    )
+    .arg(
+        Arg::new(FROM)
+            .long(FROM)
+            .value_name("OFFSET")
+            .value_parser(value_parser!(u64).range(..1 << 62))
+            .help("Start at this offset, if the backlog still has it [default: the next command]"),
+    )
+}
+
+fn check_rdb_command() -> Command {
+    Command::new("check-rdb")
+        .about("Check an RDB file and name its first error")
+        .arg(file_to_check())
+        .arg(
+            Arg::new(STATS)
+                .long(STATS)
+                .help("Print keys, bytes and the largest keys of each type")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            target_option(FOR)
+                .conflicts_with(STATS)
+                .help("List every key that this server cannot read, and why"),
+        )
+}
+
+fn completions_command() -> Command {
+    Command::new("completions")
+        .about("Print the completion script of a shell")
+        .arg(
+            Arg::new(SHELL)
+                .required(true)
+                .value_parser(value_parser!(Shell)),
+        )
 }
 
 const DOCTOR: &str = "Diagnose this machine and its server, Sentinels or a cluster; exit status 1 \
