@@ -188,40 +188,10 @@ pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, RdbOrigin)
     {
         return (VERSION_BLESSED, RdbOrigin::Redis);
     }
-    let needs_ttls = keyspace.any_field_expires();
-    // Redis 8 and Redis Stack 7.4 have the modules; others may have them.
-    let may_have_modules = matches!(
-        wanted,
-        PeerFormat::Redis {
-            max: VERSION_FIELD_TTLS..
-        }
-    );
-    let modules = OTHER_MODULES.iter().filter(|_| !may_have_modules);
-    for (kind, module, what) in modules.filter(|its| keyspace.any_of(its.0)) {
-        tracing::warn!(
-            "A replica may not have the module {module}; some keys are {what}, without it the \
-             replica refuses the file by the name {}",
-            kind.name()
-        );
-    }
-    let newer = [
-        (keyspace.any_of(Type::Array), "some keys are arrays"),
-        (
-            keyspace.any_newer_stream(),
-            "a stream has data of XCFGSET, XADD with IDMP or XNACK",
-        ),
-    ];
-    let mut newer = newer.iter().filter(|(is_there, _)| *is_there).peekable();
-    if newer.peek().is_some()
-        && let PeerFormat::Redis { max } = wanted
+    log_missing_modules(keyspace, wanted);
+    if let PeerFormat::Redis { max } = wanted
+        && needs_newest(keyspace, max)
     {
-        if max < VERSION_NEWEST {
-            for (_, what) in newer {
-                tracing::warn!(
-                    "A replica reads RDB version {max}; {what}, which needs version {VERSION_NEWEST}"
-                );
-            }
-        }
         return (VERSION_NEWEST, RdbOrigin::Redis);
     }
     if keyspace.any_of(Type::VectorSet) {
@@ -250,6 +220,53 @@ pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, RdbOrigin)
             }
         };
     }
+    version_of_hashes(keyspace, wanted)
+}
+
+/// Logs the modules of the data that a peer may lack.
+fn log_missing_modules(keyspace: &Keyspace, wanted: PeerFormat) {
+    // Redis 8 and Redis Stack 7.4 have the modules; others may have them.
+    let may_have_modules = matches!(
+        wanted,
+        PeerFormat::Redis {
+            max: VERSION_FIELD_TTLS..
+        }
+    );
+    let modules = OTHER_MODULES.iter().filter(|_| !may_have_modules);
+    for (kind, module, what) in modules.filter(|its| keyspace.any_of(its.0)) {
+        tracing::warn!(
+            "A replica may not have the module {module}; some keys are {what}, without it the \
+             replica refuses the file by the name {}",
+            kind.name()
+        );
+    }
+}
+
+/// Whether keys need the newest version; if the peer reads only up to `max`, the log names them.
+fn needs_newest(keyspace: &Keyspace, max: u32) -> bool {
+    let newer = [
+        (keyspace.any_of(Type::Array), "some keys are arrays"),
+        (
+            keyspace.any_newer_stream(),
+            "a stream has data of XCFGSET, XADD with IDMP or XNACK",
+        ),
+    ];
+    let mut newer = newer.iter().filter(|(is_there, _)| *is_there).peekable();
+    let is_needed = newer.peek().is_some();
+    if max < VERSION_NEWEST {
+        for (_, what) in newer {
+            tracing::warn!(
+                "A replica reads RDB version {max}; {what}, which needs version {VERSION_NEWEST}"
+            );
+        }
+    }
+    is_needed
+}
+
+/// The version of a file in which only hashes with expiring fields may need a newer version than
+/// the usual.
+fn version_of_hashes(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, RdbOrigin) {
+    let needs_ttls = keyspace.any_field_expires();
     match wanted {
         PeerFormat::Redis { max } if !needs_ttls => (max.min(VERSION_USUAL), RdbOrigin::Redis),
         PeerFormat::Redis { max } => {
