@@ -81,24 +81,8 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         Ok(setup) => setup,
         Err(problem) => return fail(&problem),
     };
-    let commands = users::commands_of(&table);
-    let channels = config.acl_pubsub_default;
-    let mut roles = Roles::default();
-    for line in &config.roles {
-        match parse_role_line(&commands, line, channels) {
-            Ok((name, role)) => roles.put(name, role),
-            Err(problem) => return fail(&problem),
-        }
-    }
-    let terms = Terms {
-        commands: &commands,
-        roles: &roles,
-        channels,
-    };
-    for line in &config.users {
-        if let Err(problem) = check_user_line(terms, line) {
-            return fail(&problem);
-        }
+    if let Err(problem) = check_users(&config, &table) {
+        return fail(&problem);
     }
     let supervisor = process::supervisor(config.supervised);
     let in_background = config.daemonize && supervisor == Supervisor::Nobody;
@@ -128,28 +112,14 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     let Some((listeners, metrics_listeners, materials)) = open_sockets(&config) else {
         return 1;
     };
-    let mut console_listeners = Vec::new();
-    // Another server may have the port: that is no reason not to serve clients.
-    if listen::reopen_console(&config, &mut console_listeners).is_err() {
-        let port = config.console_port;
-        tracing::warn!("There is no console: failed listening on console-port {port}.");
-    }
-    let node = if config.cluster_enabled && !config.is_sentinel {
-        match NodeStart::new(&config) {
-            Ok(begun) => Some(begun),
-            Err(error) => {
-                tracing::warn!("{error}");
-                return 1;
-            }
+    let console_listeners = open_console(&config);
+    let (node, locks) = match take_data_files(&config) {
+        Ok(taken) => taken,
+        Err(error) => {
+            tracing::warn!("{error}");
+            return 1;
         }
-    } else {
-        None
     };
-    let mut locks = DataLocks::default();
-    if let Err(error) = locks.follow(&config) {
-        tracing::warn!("{error}");
-        return 1;
-    }
     // Only now: a second server must not overwrite the pid file of the server that has the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
@@ -170,7 +140,13 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
             loaded,
         },
     };
-    match serve(config, file, table, sentinel, place) {
+    let end = serve(config, file, table, sentinel, place);
+    finish_process(end, pidfile)
+}
+
+/// Removes the pid file and logs the end; returns the exit status.
+fn finish_process(end: io::Result<ServeEnd>, pidfile: Option<PidFile>) -> u8 {
+    match end {
         Ok(ServeEnd::NotLoaded) => {
             if let Some(pidfile) = pidfile {
                 pidfile.remove_silently();
@@ -189,6 +165,46 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
             1
         }
     }
+}
+
+/// Checks the lines of roles and users.
+fn check_users(config: &Config, table: &CommandTable) -> Result<(), Problem> {
+    let commands = users::commands_of(table);
+    let channels = config.acl_pubsub_default;
+    let mut roles = Roles::default();
+    for line in &config.roles {
+        let (name, role) = parse_role_line(&commands, line, channels)?;
+        roles.put(name, role);
+    }
+    let terms = Terms {
+        commands: &commands,
+        roles: &roles,
+        channels,
+    };
+    let mut lines = config.users.iter();
+    lines.try_for_each(|line| check_user_line(terms, line))
+}
+
+/// The sockets of the console; none if another server has the port, because that is no reason not
+/// to serve clients.
+fn open_console(config: &Config) -> Vec<Listener> {
+    let mut listeners = Vec::new();
+    if listen::reopen_console(config, &mut listeners).is_err() {
+        let port = config.console_port;
+        tracing::warn!("There is no console: failed listening on console-port {port}.");
+    }
+    listeners
+}
+
+/// The node of a cluster with its file, and the locks of the data's folders.
+fn take_data_files(config: &Config) -> Result<(Option<NodeStart>, DataLocks), String> {
+    let is_node = config.cluster_enabled && !config.is_sentinel;
+    let node = is_node.then(|| NodeStart::new(config)).transpose();
+    let node = node.map_err(|error| error.to_string())?;
+    let mut locks = DataLocks::default();
+    let held = locks.follow(config);
+    held.map_err(|error| error.to_string())?;
+    Ok((node, locks))
 }
 
 /// The title, limits and priority of the process, and its threads. `false`: the server cannot
@@ -650,9 +666,7 @@ fn serve(
     }
     log_access(server);
     engine.server.connections.tls.install(materials);
-    let has_tcp = listeners.iter().any(|l| !l.is_unix() && !l.is_tls());
-    let has_tls = listeners.iter().any(Listener::is_tls);
-    let has_unix = listeners.iter().any(Listener::is_unix);
+    let kinds = kinds_of(&listeners);
     engine.server.connections.listeners = listeners;
     engine.server.connections.scrapes.listeners = metrics_listeners;
     engine.server.connections.console.pool.listeners = console_listeners;
@@ -663,36 +677,12 @@ fn serve(
     looping.start_io_threads();
     looping.listen()?;
     signals.watch(wake, pidfile)?;
-    if let Some(begun) = node {
-        let Engine {
-            keyspace, server, ..
-        } = &mut looping.engine;
-        if !server.begin_cluster(keyspace, begun) {
-            return Ok(ServeEnd::NotLoaded);
-        }
-        let registry = server.connections.registry.as_ref();
-        if let (Some(driver), Some(registry)) = (&mut server.cluster, registry) {
-            driver.listen(registry)?;
-        }
+    if let Some(begun) = node
+        && !begin_node(&mut looping.engine, begun)?
+    {
+        return Ok(ServeEnd::NotLoaded);
     }
-    let server = &mut looping.engine.server;
-    let flow = match sentinel {
-        Some(setup) => {
-            if server.begin_sentinel(&setup) {
-                Flow::GoOn
-            } else {
-                Flow::Fail
-            }
-        }
-        None => {
-            tracing::info!("Server initialized");
-            match looping.engine.begin_loading_data() {
-                Ok(()) => looping.load()?,
-                Err(_) => Flow::Fail,
-            }
-        }
-    };
-    match flow {
+    match begin_data(&mut looping, sentinel)? {
         Flow::GoOn => {}
         Flow::Stop => return Ok(ServeEnd::Asked),
         Flow::Fail => return Ok(ServeEnd::NotLoaded),
@@ -704,18 +694,9 @@ fn serve(
         return Ok(ServeEnd::NotLoaded);
     }
     server.tend_changes(keyspace);
-    if has_tcp {
-        tracing::info!("Ready to accept connections tcp");
+    for kind in kinds {
+        tracing::info!("Ready to accept connections {kind}");
     }
-    if has_tls {
-        tracing::info!("Ready to accept connections tls");
-    }
-    if has_unix {
-        tracing::info!("Ready to accept connections unix");
-    }
-    let Engine {
-        keyspace, server, ..
-    } = &mut looping.engine;
     if let Err(why) = server.begin_quorum(keyspace) {
         tracing::warn!("{why}");
         return Ok(ServeEnd::NotLoaded);
@@ -726,6 +707,55 @@ fn serve(
     supervisor.announce_ready();
     log::has_started();
     looping.run()?;
+    stop_service(looping, &supervisor);
+    Ok(ServeEnd::Asked)
+}
+
+/// The kinds of sockets that clients connect to, as the log names them.
+fn kinds_of(listeners: &[Listener]) -> Vec<&'static str> {
+    let is_there = [
+        ("tcp", listeners.iter().any(|l| !l.is_unix() && !l.is_tls())),
+        ("tls", listeners.iter().any(Listener::is_tls)),
+        ("unix", listeners.iter().any(Listener::is_unix)),
+    ];
+    let kinds = is_there.into_iter().filter(|(_, is_there)| *is_there);
+    kinds.map(|(kind, _)| kind).collect()
+}
+
+/// Begins a node of a cluster, and listens for its bus. `false`: the reason is in the log.
+fn begin_node(engine: &mut Engine, begun: NodeStart) -> io::Result<bool> {
+    let Engine {
+        keyspace, server, ..
+    } = engine;
+    if !server.begin_cluster(keyspace, begun) {
+        return Ok(false);
+    }
+    let registry = server.connections.registry.as_ref();
+    if let (Some(driver), Some(registry)) = (&mut server.cluster, registry) {
+        driver.listen(registry)?;
+    }
+    Ok(true)
+}
+
+/// Begins the watch of a Sentinel, or loads the data of a server.
+fn begin_data(looping: &mut Loop, sentinel: Option<Setup>) -> io::Result<Flow> {
+    let server = &mut looping.engine.server;
+    if let Some(setup) = sentinel {
+        return Ok(if server.begin_sentinel(&setup) {
+            Flow::GoOn
+        } else {
+            Flow::Fail
+        });
+    }
+    tracing::info!("Server initialized");
+    match looping.engine.begin_loading_data() {
+        Ok(()) => looping.load(),
+        Err(_) => Ok(Flow::Fail),
+    }
+}
+
+/// Writes out the log, closes the sockets and removes their files.
+fn stop_service(mut looping: Loop, supervisor: &Supervisor) {
     // The last turn's effects are persisted as well; a failure is logged.
     let Engine {
         keyspace, server, ..
@@ -740,5 +770,4 @@ fn serve(
         // The file may be gone already.
         let _ = std::fs::remove_file(path);
     }
-    Ok(ServeEnd::Asked)
 }
