@@ -250,12 +250,7 @@ impl World<'_> {
         };
         if server.gates.is_observed {
             server.observe(client, id, args, origin, (timed.ticks, replied));
-            if server.debug.packs_after_each {
-                keyspace.pack_all(&PackRule::ALL);
-            }
-            if server.debug.checks_accounts {
-                keyspace.check_invariants();
-            }
+            server.debug_keyspace(keyspace);
         }
         let changed = keyspace.effects.end_command(outer_changed);
         if changed
@@ -270,6 +265,21 @@ impl World<'_> {
             let slot = || server.table.row(id).first_key(args).map(slot_of);
             keyspace.effects.record(selected, slot, args.iter());
         }
+        self.announce_changes_and_reads(&ran);
+        self.account(&ran, outer_errors)
+    }
+
+    /// Notifies the command's changes, and records the keys that it read, if the client caches
+    /// them.
+    #[inline(always)]
+    fn announce_changes_and_reads(&mut self, ran: &Ran<'_>) {
+        let World {
+            keyspace,
+            server,
+            client,
+            script,
+            ..
+        } = self;
         if keyspace.has_news() && !server.scripting.holds_news() {
             let by = match script {
                 Some(script) => Author::Script(script.caller.0.id),
@@ -279,9 +289,8 @@ impl World<'_> {
         }
         if client.flags.contains(ClientFlags::CACHES) {
             let reader = script.map_or(client.id, |script| script.caller.0.id);
-            server.track_read(reader, &ran);
+            server.track_read(reader, ran);
         }
-        self.account(&ran, outer_errors)
     }
 
     /// A blocked client's time is up: its command's handler answers, with [`Origin::TimeUp`]. Here
@@ -456,6 +465,16 @@ pub enum Author<'a> {
 }
 
 impl Server {
+    /// DEBUG's work after each command.
+    fn debug_keyspace(&self, keyspace: &mut Keyspace) {
+        if self.debug.packs_after_each {
+            keyspace.pack_all(&PackRule::ALL);
+        }
+        if self.debug.checks_accounts {
+            keyspace.check_invariants();
+        }
+    }
+
     /// Writes a command's error, in the words of the version that `search-error-codes` chooses.
     #[cold]
     fn refuse(&self, reply: &mut Reply, error: &CommandError) {

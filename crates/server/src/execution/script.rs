@@ -35,6 +35,36 @@ use russet_scripting::{
     ScriptFailure, ScriptOutcome, Use, VmHandle,
 };
 
+/// The ends of the effects and of the messages before a script.
+struct ScriptMarks {
+    effects: usize,
+    posts: usize,
+}
+
+impl ScriptMarks {
+    /// Undoes the changes of a script that failed, and drops its messages.
+    fn roll_back(&self, undo: Undo, keyspace: &mut Keyspace, server: &mut Server) {
+        undo.roll_back(keyspace);
+        // Within the script indexes may have read values that are undone now.
+        server.search.note(&keyspace.journal);
+        keyspace.journal.forget_written();
+        server.messages.outbox.take_back(self.posts);
+    }
+}
+
+/// Lets a script's client act for the caller.
+#[inline]
+fn represent(client: &mut Client, caller: &Client, server: &Server) {
+    client.db = caller.db;
+    for flag in [ClientFlags::NO_TOUCH, ClientFlags::CACHES] {
+        client.flags.set(flag, caller.flags.contains(flag));
+    }
+    client.user = caller.user;
+    if server.gates.is_audited {
+        client.identity.clone_from(&caller.identity);
+    }
+}
+
 impl Call<'_> {
     /// Runs a script to its end and replies with its result.
     pub fn run_script(&mut self, program: Program<'_>) -> CommandResult {
@@ -45,8 +75,10 @@ impl Call<'_> {
         let args = self.args;
         let is_atomic = origin != Origin::Loading
             && (program.flags.contains(Flags::ATOMIC) || self.server.config.script_rollback);
-        let mark = self.db.keyspace().effects.mark();
-        let posts = self.server.messages.outbox.mark();
+        let marks = ScriptMarks {
+            effects: self.db.keyspace().effects.mark(),
+            posts: self.server.messages.outbox.mark(),
+        };
         let nested = match self.origin {
             Origin::Loading => Origin::Loading,
             _ => Origin::Script,
@@ -60,14 +92,7 @@ impl Call<'_> {
         } = self.world();
         let mut spare = server.scripting.spare.take().unwrap_or_else(Spare::new);
         let Spare { client, reply } = &mut *spare;
-        client.db = caller.db;
-        for flag in [ClientFlags::NO_TOUCH, ClientFlags::CACHES] {
-            client.flags.set(flag, caller.flags.contains(flag));
-        }
-        client.user = caller.user;
-        if server.gates.is_audited {
-            client.identity.clone_from(&caller.identity);
-        }
+        represent(client, caller, server);
         reply.set_resp3(false);
         reply.begin_errors();
         server
@@ -121,28 +146,18 @@ impl Call<'_> {
         let is_dropped = server.shutdown.request.is_some();
         let failed = matches!(ended, ScriptOutcome::Failed(_));
         if is_dropped || failed && undo.is_some() {
-            keyspace.effects.take_back(mark);
+            keyspace.effects.take_back(marks.effects);
         }
         if let Some(undo) = undo {
             if failed {
-                undo.roll_back(keyspace);
-                // Within the script indexes may have read values that are undone now.
-                server.search.note(&keyspace.journal);
-                keyspace.journal.forget_written();
-                server.messages.outbox.take_back(posts);
+                marks.roll_back(undo, keyspace, server);
             }
             if keyspace.has_news() {
                 server.notify_changes(keyspace, Author::Script(caller.id));
             }
         }
         let was_slow = server.scripting.end();
-        caller.traffic.commands += std::mem::take(&mut client.traffic.commands);
-        if caller.flags.contains(ClientFlags::BUDGETED) {
-            server
-                .acl
-                .accounts
-                .charge(caller.user, calls, server.now.mono_ms);
-        }
+        charge_caller(caller, client, calls, server);
         reply_failure(ended, program.name, server.config.dialect, to);
         if was_slow {
             server.update_interest();
@@ -151,6 +166,16 @@ impl Call<'_> {
         spare.client.fieldsets.clear();
         server.scripting.spare = Some(spare);
         Ok(())
+    }
+}
+
+/// Counts a script's commands as the caller's.
+#[inline]
+fn charge_caller(caller: &mut Client, client: &mut Client, calls: u64, server: &mut Server) {
+    caller.traffic.commands += std::mem::take(&mut client.traffic.commands);
+    if caller.flags.contains(ClientFlags::BUDGETED) {
+        let accounts = &mut server.acl.accounts;
+        accounts.charge(caller.user, calls, server.now.mono_ms);
     }
 }
 
