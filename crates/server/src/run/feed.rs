@@ -57,6 +57,38 @@ fn wrote(result: std::io::Result<usize>) -> Option<Wrote> {
     }
 }
 
+/// Takes a replica's stream from the backlog instead of the log, if the backlog has the replica's
+/// position and the replica is near its end.
+fn leave_log_if_near(replica: &mut Replica, backlog: Option<&Backlog>) {
+    let is_near = |b: &Backlog| {
+        let behind = b.end().saturating_sub(replica.sent);
+        b.holds(replica.sent) && behind <= b.size() + NEAR_BYTES
+    };
+    if let Some(log) = &replica.transport.log
+        && !log.is_inside_hole()
+        && backlog.is_some_and(is_near)
+    {
+        replica.transport.log = None;
+        if let Some(packing) = &mut replica.transport.packing {
+            packing.leaves_log(replica.sent);
+        }
+    }
+}
+
+/// The blocks of the backlog from an offset on, at most `room` bytes.
+fn slices_of(backlog: &Backlog, from: u64, mut room: usize) -> Vec<IoSlice<'_>> {
+    let mut slices = Vec::with_capacity(SLICES_MAX);
+    for block in backlog.read(from).take(SLICES_MAX) {
+        let part = &block[..block.len().min(room)];
+        room -= part.len();
+        slices.push(IoSlice::new(part));
+        if room == 0 {
+            break;
+        }
+    }
+    slices
+}
+
 impl Server {
     /// Queues replicas for which there is something to send. O(replicas).
     ///
@@ -162,19 +194,7 @@ impl Loop {
         {
             stream.set_nodelay(false);
         }
-        let is_near = |b: &Backlog| {
-            let behind = b.end().saturating_sub(replica.sent);
-            b.holds(replica.sent) && behind <= b.size() + NEAR_BYTES
-        };
-        if let Some(log) = &replica.transport.log
-            && !log.is_inside_hole()
-            && server.stream.backlog().is_some_and(is_near)
-        {
-            replica.transport.log = None;
-            if let Some(packing) = &mut replica.transport.packing {
-                packing.leaves_log(replica.sent);
-            }
-        }
+        leave_log_if_near(replica, server.stream.backlog());
         if replica.transport.packing.is_some() && replica.gets_stream() {
             return self.feed_packed(session);
         }
@@ -203,17 +223,8 @@ impl Loop {
                 let Some(backlog) = server.stream.backlog() else {
                     return Ok(None);
                 };
-                let mut room = most.min((sendable - replica.sent) as usize);
-                let mut slices = Vec::with_capacity(SLICES_MAX);
-                for block in backlog.read(replica.sent).take(SLICES_MAX) {
-                    let part = &block[..block.len().min(room)];
-                    room -= part.len();
-                    slices.push(IoSlice::new(part));
-                    if room == 0 {
-                        break;
-                    }
-                }
-                wrote(stream.write_vectored(&slices))
+                let room = most.min((sendable - replica.sent) as usize);
+                wrote(stream.write_vectored(&slices_of(backlog, replica.sent, room)))
             }
             ReplicaState::Sending if let Some(sending) = &mut replica.transport.snapshot => {
                 match sending.next() {
