@@ -108,10 +108,8 @@ impl Server {
                 upstream.main = upstream.main.take().map(|socket| unpacking(socket, &rest));
             }
             Order::Introduced(line) => {
-                let answer = match self.primary_introduced(keyspace, &line) {
-                    Ok(()) => Answer::Accepted,
-                    Err(why) => Answer::NotAccepted(why),
-                };
+                let introduced = self.primary_introduced(keyspace, &line);
+                let answer = introduced.map_or_else(Answer::NotAccepted, |()| Answer::Accepted);
                 self.answer_upstream(keyspace, answer);
             }
             Order::HangUp => {
@@ -131,31 +129,15 @@ impl Server {
                 let own = survey(&self.stream, &self.scripting, &self.config, keyspace);
                 self.answer_upstream(keyspace, Answer::Own(own));
             }
-            Order::OpenFile => match SyncFile::create(sync_file_path(self.now.unix_s())) {
-                Ok(file) => upstream.file = Some(file),
-                Err(error) => {
-                    let fault = StoreFault::Opening(system_text(&error));
-                    self.answer_upstream(keyspace, Answer::NotStored(fault));
-                }
-            },
-            Order::Store(bytes) => {
-                upstream.stored += bytes.len();
-                let stored = upstream.file.as_mut().map(|file| file.write_all(&bytes));
-                upstream.core.recycle(bytes);
-                if let Some(Err(error)) = stored {
-                    let fault = StoreFault::Writing(system_text(&error));
-                    self.answer_upstream(keyspace, Answer::NotStored(fault));
-                }
-            }
+            Order::OpenFile => self.open_sync_file(keyspace),
+            Order::Store(bytes) => self.store_snapshot(keyspace, bytes),
             Order::Count(counted, percent) => {
                 let (own_keys, keys) = self.replication.count_for_guard(keyspace, counted, percent);
                 self.answer_upstream(keyspace, Answer::Counted(own_keys, keys));
             }
             Order::LoadFile => {
-                if let Err(why) = self
-                    .replication
-                    .prepare_file(&self.config, &self.debug, keyspace)
-                {
+                let replication = &mut self.replication;
+                if let Err(why) = replication.prepare_file(&self.config, &self.debug, keyspace) {
                     self.answer_upstream(keyspace, Answer::Unloadable(why));
                 }
             }
@@ -180,10 +162,8 @@ impl Server {
                 }
             }
             Order::Adopt { position, selected } => {
-                let answer = match self.adopt_load(keyspace, position, selected) {
-                    Ok(()) => Answer::Adopted,
-                    Err(why) => Answer::Unloadable(why),
-                };
+                let adopted = self.adopt_load(keyspace, position, selected);
+                let answer = adopted.map_or_else(Answer::Unloadable, |()| Answer::Adopted);
                 self.answer_upstream(keyspace, answer);
             }
             Order::Abandon {
@@ -205,6 +185,34 @@ impl Server {
                     self.kill_client(keyspace, id, EndReason::Link);
                 }
             }
+        }
+    }
+
+    /// Opens the file for the snapshot.
+    fn open_sync_file(&mut self, keyspace: &mut Keyspace) {
+        let Some(upstream) = &mut self.replication.upstream else {
+            return;
+        };
+        match SyncFile::create(sync_file_path(self.now.unix_s())) {
+            Ok(file) => upstream.file = Some(file),
+            Err(error) => {
+                let fault = StoreFault::Opening(system_text(&error));
+                self.answer_upstream(keyspace, Answer::NotStored(fault));
+            }
+        }
+    }
+
+    /// Appends to the file for the snapshot.
+    fn store_snapshot(&mut self, keyspace: &mut Keyspace, bytes: Vec<u8>) {
+        let Some(upstream) = &mut self.replication.upstream else {
+            return;
+        };
+        upstream.stored += bytes.len();
+        let stored = upstream.file.as_mut().map(|file| file.write_all(&bytes));
+        upstream.core.recycle(bytes);
+        if let Some(Err(error)) = stored {
+            let fault = StoreFault::Writing(system_text(&error));
+            self.answer_upstream(keyspace, Answer::NotStored(fault));
         }
     }
 
