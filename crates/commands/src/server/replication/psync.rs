@@ -12,6 +12,7 @@
 use russet_base::numbers::number::{parse_digits, parse_i64};
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_keyspace::ClientId;
+use russet_replication::primary::Facts as ReplicaFacts;
 use russet_replication::quorum::Word;
 use russet_replication::{Position, ReplId};
 use russet_server::{Call, ClientFlags, CommandResult, Filter, Origin, Spec, SyncRequest};
@@ -114,14 +115,12 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
     if call.origin == Origin::Loading {
         return Ok(());
     }
-    let (peer, now_ms) = (call.client.link_peer(), call.server.now.mono_ms);
     for at in (1..args.len()).step_by(2) {
         let (option, value) = (args.at(at), args.at(at + 1));
-        let name = option.to_ascii_lowercase();
-        if name == b"ack" {
+        if option.eq_ignore_ascii_case(b"ack") {
             return acknowledge(call, at);
         }
-        if name == b"getack" {
+        if option.eq_ignore_ascii_case(b"getack") {
             if call.client.flags.contains(ClientFlags::PRIMARY) {
                 let acks = call.server.replication.set_ack_habit(args.at(at + 1));
                 if acks {
@@ -130,85 +129,86 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
             }
             return Ok(());
         }
-        let replicas = &mut call.server.replication.replicas;
-        let facts = &mut replicas.introduce(peer, now_ms).facts;
-        match &name[..] {
-            b"listening-port" => {
-                let port = parse_i64(value).ok_or(CommandError::NotAnInteger)?;
-                facts.port = u16::try_from(port).unwrap_or(0);
-            }
-            b"ip-address" if value.len() <= ADDRESS_MAX => facts.ip = Some(value.into()),
-            b"ip-address" => {
-                return Err(CommandError::owned(format!(
-                    "ERR REPLCONF ip-address provided by replica instance is too long: {} bytes",
-                    value.len()
-                )));
-            }
-            // Unknown words come from newer servers.
-            b"capa" => match &value.to_ascii_lowercase()[..] {
-                b"eof" => facts.eof = true,
-                b"psync2" => facts.psync2 = true,
-                b"rdb-channel-repl" => facts.rdb_channel = true,
-                b"observer" => facts.observer = true,
-                b"flush-undo" => facts.flush_undo = true,
-                b"ack-turn" => facts.acks_each_turn = true,
-                b"lz4" => facts.lz4 = true,
-                b"dual-channel" => facts.dual_channel = true,
-                // A node of a cluster; Redis's dialect has no other word for its id.
-                [b'n', b'o', b'd', b'e', b'-', node @ ..] if node.len() == NODE_ID_LEN => {
-                    facts.member = Some(node.into());
-                }
-                _ => {}
-            },
-            b"rdb-only" => {
-                let n = parse_i64(value).ok_or(CommandError::NotAnInteger)?;
-                facts.rdb_only = match n {
-                    0 => false,
-                    1 => true,
-                    _ => return Err(CommandError::Text("ERR value is out of range")),
-                };
-            }
-            b"rdb-channel" => facts.rdb_channel_link = value == b"1",
-            b"main-ch-client-id" => {
-                let main = parse_digits(value).map(ClientId);
-                let main =
-                    main.filter(|&main| call.server.replication.replicas.awaits_second(main));
-                let Some(main) = main else {
-                    let shown = String::from_utf8_lossy(value);
-                    let text = format!("ERR Unrecognized RDB client id: {shown}");
-                    return Err(CommandError::owned(text));
-                };
-                let replicas = &mut call.server.replication.replicas;
-                replicas.introduce(peer, now_ms).facts.main = Some(main);
-            }
-            b"set-rdb-client-id" => {
-                let second = parse_digits(value).map(ClientId);
-                let second = second.filter(|&second| replicas.can_join(second));
-                let Some(second) = second else {
-                    let shown = String::from_utf8_lossy(value);
-                    let text = format!("ERR Unrecognized RDB client id {shown}");
-                    return Err(CommandError::owned(text));
-                };
-                replicas.introduce(peer, now_ms).facts.second = Some(second);
-            }
-            b"rdb-filter-only" => facts.filter = Some(filter(value)?),
-            b"version" => facts.version = Some(version(value)?),
-            b"set-cluster-node-id" if call.server.cluster.is_some() => {
-                if value.len() != NODE_ID_LEN {
-                    return Err(CommandError::Text("ERR Invalid cluster node id"));
-                }
-                let replicas = &mut call.server.replication.replicas;
-                replicas.introduce(peer, now_ms).facts.node_id = Some(value.into());
-            }
-            _ => {
-                let shown = String::from_utf8_lossy(option);
-                let text = format!("ERR Unrecognized REPLCONF option: {shown}");
-                return Err(CommandError::owned(text));
-            }
-        }
+        introduce(call, option, value)?;
     }
     call.reply.ok();
     Ok(())
+}
+
+/// Records a fact that a replica gives about itself.
+fn introduce(call: &mut Call<'_>, option: &[u8], value: &[u8]) -> CommandResult {
+    let (peer, now_ms) = (call.client.link_peer(), call.server.now.mono_ms);
+    let replicas = &mut call.server.replication.replicas;
+    let facts = &mut replicas.introduce(peer, now_ms).facts;
+    match &option.to_ascii_lowercase()[..] {
+        b"listening-port" => {
+            let port = parse_i64(value).ok_or(CommandError::NotAnInteger)?;
+            facts.port = u16::try_from(port).unwrap_or(0);
+        }
+        b"ip-address" if value.len() <= ADDRESS_MAX => facts.ip = Some(value.into()),
+        b"ip-address" => {
+            return Err(CommandError::owned(format!(
+                "ERR REPLCONF ip-address provided by replica instance is too long: {} bytes",
+                value.len()
+            )));
+        }
+        b"capa" => add_ability(facts, value),
+        b"rdb-only" => {
+            let n = parse_i64(value).ok_or(CommandError::NotAnInteger)?;
+            facts.rdb_only = match n {
+                0 => false,
+                1 => true,
+                _ => return Err(CommandError::Text("ERR value is out of range")),
+            };
+        }
+        b"rdb-channel" => facts.rdb_channel_link = value == b"1",
+        b"main-ch-client-id" => {
+            let main = parse_digits(value).map(ClientId);
+            let main = main.filter(|&main| replicas.awaits_second(main));
+            let main = main.ok_or_else(|| unrecognized("RDB client id:", value))?;
+            replicas.introduce(peer, now_ms).facts.main = Some(main);
+        }
+        b"set-rdb-client-id" => {
+            let second = parse_digits(value).map(ClientId);
+            let second = second.filter(|&second| replicas.can_join(second));
+            let second = second.ok_or_else(|| unrecognized("RDB client id", value))?;
+            replicas.introduce(peer, now_ms).facts.second = Some(second);
+        }
+        b"rdb-filter-only" => facts.filter = Some(filter(value)?),
+        b"version" => facts.version = Some(version(value)?),
+        b"set-cluster-node-id" if call.server.cluster.is_some() => {
+            if value.len() != NODE_ID_LEN {
+                return Err(CommandError::Text("ERR Invalid cluster node id"));
+            }
+            facts.node_id = Some(value.into());
+        }
+        _ => return Err(unrecognized("REPLCONF option:", option)),
+    }
+    Ok(())
+}
+
+/// Records an ability of a replica; unknown words come from newer servers.
+fn add_ability(facts: &mut ReplicaFacts, word: &[u8]) {
+    match &word.to_ascii_lowercase()[..] {
+        b"eof" => facts.eof = true,
+        b"psync2" => facts.psync2 = true,
+        b"rdb-channel-repl" => facts.rdb_channel = true,
+        b"observer" => facts.observer = true,
+        b"flush-undo" => facts.flush_undo = true,
+        b"ack-turn" => facts.acks_each_turn = true,
+        b"lz4" => facts.lz4 = true,
+        b"dual-channel" => facts.dual_channel = true,
+        // A node of a cluster; Redis's dialect has no other word for its id.
+        [b'n', b'o', b'd', b'e', b'-', node @ ..] if node.len() == NODE_ID_LEN => {
+            facts.member = Some(node.into());
+        }
+        _ => {}
+    }
+}
+
+fn unrecognized(thing: &str, text: &[u8]) -> CommandError {
+    let shown = String::from_utf8_lossy(text);
+    CommandError::owned(format!("ERR Unrecognized {thing} {shown}"))
 }
 
 /// The parts of a snapshot that a word list names: only functions can be had alone.
