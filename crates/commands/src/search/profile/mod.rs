@@ -82,101 +82,24 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
     }
     let text = args.get(at + 1);
     let text = text.ok_or_else(|| CommandError::WrongArity(call.name.to_owned()))?;
+    let question = Question {
+        text,
+        options_at: at + 2,
+        is_limited,
+        began,
+    };
     let mut times = Times {
         began,
         parsed: 0,
         created: 0,
     };
-    let begin_results = |reply: &mut Reply| {
-        if reply.resp3() {
-            reply.map(2);
-            reply.simple("Results");
-        } else {
-            reply.array(2);
-        }
-    };
-    let asks = !call.is_for_other_node() && call.is_of_many_shards()?;
-    let (walk, scores) = if searches {
-        let request = query::parse(call, at + 2)?;
-        times.parsed = clock::cycles();
-        let tree = |schema: &Schema| request.query(text, schema);
-        if statistics::answer(call, &request.options, false, tree)? {
-            return Ok(());
-        }
-        if asks {
-            let write = query::write_merged;
-            let Some(mut merged) = shards::search(call, &request, text, write)? else {
-                return Ok(());
-            };
-            times.created = clock::cycles();
-            begin_results(call.reply);
-            let profiles = std::mem::take(&mut merged.profiles);
-            let warnings = merged.warnings.clone();
-            query::reply_merged(call, &request, merged);
-            let shown = ProfileFormat::new(call, is_limited);
-            shown.reply_shards(&profiles, call.reply);
-            let warnings: Vec<&str> = warnings.iter().map(String::as_str).collect();
-            call.reply.map(1 + shown.clocks());
-            shown.reply_head(&times, &warnings, call.reply);
-            return Ok(());
-        }
-        let walk = match SearchExecution::take_resumed(call) {
-            Some(walk) => times.resume(walk),
-            None => query::begin(call, &request, text, true)?,
-        };
-        times.created = clock::cycles();
-        let write = query::writer(&request);
-        let Some(mut walk) = walk.run(call, usize::MAX, began, &write)? else {
-            return Ok(());
-        };
-        let scores = request.sort.is_none() || request.options.with_scores;
-        if call.is_for_other_node() {
-            return answer(call, walk, scores, (&times, is_limited));
-        }
-        begin_results(call.reply);
-        query::reply_rows(call, &request, &mut walk);
-        (walk, scores)
+    let replied = if searches {
+        search(call, &question, &mut times)?
     } else {
-        let request = aggregate::parse(call, at + 2)?;
-        times.parsed = clock::cycles();
-        let tree = |schema: &Schema| request.options.query(text, schema);
-        if statistics::answer(call, &request.options, false, tree)? {
-            return Ok(());
-        }
-        let walk = if let Some(walk) = SearchExecution::take_resumed(call) {
-            times.resume(walk)
-        } else if asks {
-            let Some(walk) = shards::aggregate(call, &request, text, true)? else {
-                return Ok(());
-            };
-            walk.counted()
-        } else {
-            aggregate::begin(call, &request, text, true)?
-        };
-        times.created = clock::cycles();
-        let most = match call.server.config.search_max_aggregate_results {
-            _ if request.counts_all() => usize::MAX,
-            rows_max => usize::try_from(rows_max).unwrap_or(usize::MAX),
-        };
-        let write = aggregate::writer(request.options.format);
-        let Some(mut walk) = walk.run(call, most, began, &write)? else {
-            return Ok(());
-        };
-        if call.is_for_other_node() {
-            return answer(call, walk, request.adds_scores, (&times, is_limited));
-        }
-        begin_results(call.reply);
-        aggregate::reply_rows(&mut walk, request.options.format, call.reply);
-        if let Some(profiles) = walk.take_shard_profiles() {
-            let shown = ProfileFormat::new(call, is_limited);
-            shown.reply_shards(&profiles, call.reply);
-            let warnings: Vec<&str> = walk.warnings().collect();
-            call.reply.map(2 + shown.clocks());
-            shown.reply_head(&times, &warnings, call.reply);
-            shown.reply_steps(&of_network(walk.pipeline().step_profiles()), call.reply);
-            return Ok(());
-        }
-        (walk, request.adds_scores)
+        aggregation(call, &question, &mut times)?
+    };
+    let Some((walk, scores)) = replied else {
+        return Ok(());
     };
     let shown = ProfileFormat::new(call, is_limited);
     shown.begin(1, call.reply);
@@ -184,6 +107,139 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
     call.reply.simple("Coordinator");
     call.reply.map(0);
     Ok(())
+}
+
+/// A query, and how its profile is shown.
+struct Question<'a> {
+    text: &'a [u8],
+    /// The index of the first argument after the query.
+    options_at: usize,
+    is_limited: bool,
+    /// When the command began, in this turn.
+    began: u64,
+}
+
+/// Begins the reply with the command's own.
+fn begin_results(reply: &mut Reply) {
+    if reply.resp3() {
+        reply.map(2);
+        reply.simple("Results");
+    } else {
+        reply.array(2);
+    }
+}
+
+/// Whether the shards of a cluster are asked.
+fn asks_shards(call: &Call<'_>) -> Result<bool, CommandError> {
+    Ok(!call.is_for_other_node() && call.is_of_many_shards()?)
+}
+
+/// Runs FT.SEARCH and replies with its rows; the walk, and whether it scores documents. `None`: the
+/// command has replied or waits.
+fn search(
+    call: &mut Call<'_>,
+    question: &Question<'_>,
+    times: &mut Times,
+) -> Result<Option<(SearchExecution, bool)>, CommandError> {
+    let text = question.text;
+    let asks = asks_shards(call)?;
+    let request = query::parse(call, question.options_at)?;
+    times.parsed = clock::cycles();
+    let tree = |schema: &Schema| request.query(text, schema);
+    if statistics::answer(call, &request.options, false, tree)? {
+        return Ok(None);
+    }
+    if asks {
+        let write = query::write_merged;
+        let Some(mut merged) = shards::search(call, &request, text, write)? else {
+            return Ok(None);
+        };
+        times.created = clock::cycles();
+        begin_results(call.reply);
+        let profiles = std::mem::take(&mut merged.profiles);
+        let warnings = merged.warnings.clone();
+        query::reply_merged(call, &request, merged);
+        let shown = ProfileFormat::new(call, question.is_limited);
+        shown.reply_shards(&profiles, call.reply);
+        let warnings: Vec<&str> = warnings.iter().map(String::as_str).collect();
+        call.reply.map(1 + shown.clocks());
+        shown.reply_head(times, &warnings, call.reply);
+        return Ok(None);
+    }
+    let walk = match SearchExecution::take_resumed(call) {
+        Some(walk) => times.resume(walk),
+        None => query::begin(call, &request, text, true)?,
+    };
+    times.created = clock::cycles();
+    let write = query::writer(&request);
+    let Some(mut walk) = walk.run(call, usize::MAX, question.began, &write)? else {
+        return Ok(None);
+    };
+    let scores = request.sort.is_none() || request.options.with_scores;
+    if call.is_for_other_node() {
+        answer(call, walk, scores, (times, question.is_limited))?;
+        return Ok(None);
+    }
+    begin_results(call.reply);
+    query::reply_rows(call, &request, &mut walk);
+    Ok(Some((walk, scores)))
+}
+
+/// Runs FT.AGGREGATE and replies with its rows; the walk, and whether it scores documents. `None`:
+/// the command has replied or waits.
+fn aggregation(
+    call: &mut Call<'_>,
+    question: &Question<'_>,
+    times: &mut Times,
+) -> Result<Option<(SearchExecution, bool)>, CommandError> {
+    let text = question.text;
+    let asks = asks_shards(call)?;
+    let request = aggregate::parse(call, question.options_at)?;
+    times.parsed = clock::cycles();
+    let tree = |schema: &Schema| request.options.query(text, schema);
+    if statistics::answer(call, &request.options, false, tree)? {
+        return Ok(None);
+    }
+    let walk = if let Some(walk) = SearchExecution::take_resumed(call) {
+        times.resume(walk)
+    } else if asks {
+        let Some(walk) = shards::aggregate(call, &request, text, true)? else {
+            return Ok(None);
+        };
+        walk.counted()
+    } else {
+        aggregate::begin(call, &request, text, true)?
+    };
+    times.created = clock::cycles();
+    let most = match call.server.config.search_max_aggregate_results {
+        _ if request.counts_all() => usize::MAX,
+        rows_max => usize::try_from(rows_max).unwrap_or(usize::MAX),
+    };
+    let write = aggregate::writer(request.options.format);
+    let Some(mut walk) = walk.run(call, most, question.began, &write)? else {
+        return Ok(None);
+    };
+    if call.is_for_other_node() {
+        answer(
+            call,
+            walk,
+            request.adds_scores,
+            (times, question.is_limited),
+        )?;
+        return Ok(None);
+    }
+    begin_results(call.reply);
+    aggregate::reply_rows(&mut walk, request.options.format, call.reply);
+    if let Some(profiles) = walk.take_shard_profiles() {
+        let shown = ProfileFormat::new(call, question.is_limited);
+        shown.reply_shards(&profiles, call.reply);
+        let warnings: Vec<&str> = walk.warnings().collect();
+        call.reply.map(2 + shown.clocks());
+        shown.reply_head(times, &warnings, call.reply);
+        shown.reply_steps(&of_network(walk.pipeline().step_profiles()), call.reply);
+        return Ok(None);
+    }
+    Ok(Some((walk, request.adds_scores)))
 }
 
 /// Answers another node with the rows of a walk, and the profile in both protocols.
