@@ -39,7 +39,7 @@ use super::shards::{MergedPipeline, Profiles, statistics};
 use kept::ReplyMemory;
 use loading::Reader;
 use rows::Rows;
-use russet_base::clock;
+use russet_base::clock::{self, Cycles};
 use russet_base::memory::alloc::{self, OwnedBytes};
 use russet_command::CommandError;
 use russet_config::{SearchOnOom, SearchOnTimeout};
@@ -50,7 +50,7 @@ use russet_search::hit::{DocumentId, Hit, ScoredDocument};
 use russet_search::index::Index;
 use russet_search::iterate::{self, Course, PartProfile, Preparation, Windows};
 use russet_search::pipeline::{Batch, BatchEnd, Context, Hits, OutputRow, Pipeline};
-use russet_search::query::Node;
+use russet_search::query::{Node, QueryError};
 use russet_search::request::Options;
 use russet_search::schema::Schema;
 use russet_search::search::Search;
@@ -251,6 +251,14 @@ impl Hits for Prefetcher<'_, '_, '_> {
 }
 
 impl Prefetcher<'_, '_, '_> {
+    /// The next slice begins with the documents that were prefetched and not taken.
+    fn finish(mut self) -> Result<(), QueryError> {
+        if let Some(hit) = self.ahead.last() {
+            self.windows.go_back_to(hit);
+        }
+        self.windows.failure()
+    }
+
     fn any_hit(&mut self) -> Option<Hit> {
         let Some((reader, index, fields)) = &self.reader else {
             return self.windows.next();
@@ -273,6 +281,112 @@ impl Prefetcher<'_, '_, '_> {
         if let Some((reader, index, fields)) = &self.reader {
             let documents = out.iter().map(|scored| scored.document);
             reader.find_ahead(index, documents, fields);
+        }
+    }
+}
+
+/// The time of a slice, and of the query.
+struct SliceClock {
+    cycles: Cycles,
+    slice: Slice,
+    /// Monotonic milliseconds at the begin of the turn.
+    now_ms: u64,
+    /// When the query's time is up.
+    until_ms: Option<u64>,
+    may_leave_loop: bool,
+}
+
+impl SliceClock {
+    /// Whether the query's time is up.
+    fn is_late(&self) -> bool {
+        let passed_us = || self.cycles.micros(self.slice.passed());
+        let is_past = |until_ms| self.now_ms + passed_us() / 1000 >= until_ms;
+        self.until_ms.is_some_and(is_past)
+    }
+}
+
+/// The parts of a walk that take rows in, apart from those that documents come from.
+struct RowPull<'p> {
+    pipeline: &'p mut Pipeline,
+    rows: &'p mut Rows,
+    failure: &'p mut Option<String>,
+    is_done: &'p mut bool,
+    is_over: bool,
+    is_hybrid: bool,
+    clock: &'p SliceClock,
+    write: Writer<'p>,
+}
+
+impl RowPull<'_> {
+    /// Pulls rows until there are `most`, or all, or the slice is over.
+    fn run(
+        &mut self,
+        most: usize,
+        hits: &mut dyn Hits,
+        (index, reader): (&Index, &Reader<'_>),
+    ) -> Result<Progress, CommandError> {
+        // Cursors of many terms take a while to make, and this time must not fill most of a slice.
+        let slice = &self.clock.slice;
+        let (made, mut end) = (slice.passed(), None);
+        let until_ms = self.clock.until_ms;
+        let left_ms = until_ms.map(|ms| ms.saturating_sub(self.clock.now_ms));
+        self.rows.until = left_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+        // Rows that a worker has marked, or could not.
+        let of = RowContext::with(self.pipeline, index);
+        self.rows.take(Vec::new(), of, self.write, false);
+        loop {
+            let mut context = Context {
+                hits: &mut *hits,
+                index,
+                loader: reader,
+                budget: BUDGET,
+                is_over: self.is_over,
+            };
+            let batch = self.next_batch(most, &mut context)?;
+            let of = RowContext::with(self.pipeline, index);
+            let may_leave_loop = self.clock.may_leave_loop;
+            let needs_worker = !self.rows.take(batch.rows, of, self.write, may_leave_loop);
+            if let Some(error) = batch.failure {
+                *self.failure = Some(String::from_utf8_lossy(&error.text).into_owned());
+            }
+            match batch.ending {
+                BatchEnd::Full | BatchEnd::Done | BatchEnd::Paused if needs_worker => {
+                    *self.is_done = batch.ending == BatchEnd::Done;
+                    return Ok(Progress::More);
+                }
+                BatchEnd::Full => return Ok(Progress::Done),
+                BatchEnd::Done => {
+                    *self.is_done = true;
+                    return Ok(Progress::Done);
+                }
+                BatchEnd::Paused => {
+                    let passed = slice.passed();
+                    let more = (passed - made).min(2 * slice.ticks());
+                    let end = *end.get_or_insert(slice.ticks().max(passed + more));
+                    if passed >= end || self.clock.is_late() {
+                        return Ok(Progress::More);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next rows; an error after rows ends the reply, which has begun, as it were. FT.HYBRID
+    /// warns of too many groups.
+    #[inline]
+    fn next_batch(
+        &mut self,
+        most: usize,
+        context: &mut Context<'_>,
+    ) -> Result<Batch, CommandError> {
+        let taken = self.rows.len();
+        match self.pipeline.next_rows(most - taken, context) {
+            Err(error) if taken > 0 || self.is_hybrid && error.code == OVER_LIMIT => Ok(Batch {
+                rows: Vec::new(),
+                ending: BatchEnd::Done,
+                failure: Some(error),
+            }),
+            batch => batch.map_err(|error| refusal(&error)),
         }
     }
 }
@@ -469,11 +583,14 @@ impl SearchExecution {
         slice: Slice,
         write: Writer<'_>,
     ) -> Result<Progress, CommandError> {
-        let cycles = call.server.cycles.clone();
-        let passed_us = || cycles.micros(slice.passed());
+        let clock = SliceClock {
+            cycles: call.server.cycles.clone(),
+            slice,
+            now_ms: call.server.now.mono_ms,
+            until_ms: self.until_ms,
+            may_leave_loop: call.may_leave_loop(),
+        };
         let wrong = |error| refusal(&SearchError::from(error));
-        let profiles = self.search.profiles;
-        let leaves = call.may_leave_loop();
         let server = &mut *call.server;
         let held = server.search.get(&self.index);
         let held = held.filter(|held| held.birth == self.birth);
@@ -488,42 +605,13 @@ impl SearchExecution {
             index: &held.index,
         };
         let expiring = may_hold_expired.then_some(expiring);
-        if let Source::Sides(sides) = &mut self.source {
-            let now_ms = server.now.mono_ms;
-            let (is_late, until_ms) = (self.is_over, self.until_ms);
-            let is_past = |until_ms: u64| now_ms + passed_us() / 1000 >= until_ms;
-            let clock = Clock {
-                is_slice_over: &|| slice.is_over(),
-                is_late: &|| is_late || until_ms.is_some_and(is_past),
-            };
-            let Some(hits) = sides.gather(&held.index, &mut self.search, &clock, expiring)? else {
-                return Ok(Progress::More);
-            };
-            self.late = std::mem::take(&mut sides.late);
-            self.sides = sides.profiles.take();
-            let waits = hits.takes_long() && leaves && !profiles;
-            self.source = Source::Merging(Box::new(hits));
-            if waits {
-                return Ok(Progress::More);
-            }
+        if self.gather_sides(&held.index, &clock, expiring)? == Progress::More {
+            return Ok(Progress::More);
         }
         self.merge();
-        let (now_ms, until_ms) = (server.now.mono_ms, self.until_ms);
-        let is_late = || until_ms.is_some_and(|ms| now_ms + passed_us() / 1000 >= ms);
         let walks = self.pipeline.pulls_documents() && !self.is_over;
-        if let Source::Query(Some(root)) = &mut self.source
-            && walks
-        {
-            let is_over = || slice.is_over() || is_late();
-            let living = expiring.map(|its| move |id: u32| its.lives(DocumentId(id)));
-            let living = living.as_ref().map(|lives| lives as &dyn Fn(u32) -> bool);
-            let clock = &mut iterate::Clock::new(&is_over).among_living(living);
-            let preparation = &mut self.preparation;
-            let is_done = preparation.advance(&held.index, root, &mut self.search, clock);
-            if !is_done.map_err(wrong)? {
-                return Ok(Progress::More);
-            }
-            self.is_cut = preparation.hit_limit_of_expansions(root);
+        if walks && self.prepare(&held.index, &clock, expiring)? == Progress::More {
+            return Ok(Progress::More);
         }
         let key_type = held.index.schema().key_type;
         let reader = Reader::new(&db, &mut server.json_paths, key_type, self.has_all);
@@ -542,66 +630,74 @@ impl SearchExecution {
             Source::List(hits) => hits,
             _ => &mut none,
         };
-        // Cursors of many terms take a while to make, and this time must not fill most of a slice.
-        let (made, mut end) = (slice.passed(), None);
-        let left_ms = until_ms.map(|ms| ms.saturating_sub(now_ms));
-        self.rows.until = left_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
-        // Rows that a worker has marked, or could not.
-        let of = RowContext::with(&self.pipeline, &held.index);
-        self.rows.take(Vec::new(), of, write, false);
-        let progress = loop {
-            let mut context = Context {
-                hits: &mut *hits,
-                index: &held.index,
-                loader: &reader,
-                budget: BUDGET,
-                is_over: self.is_over,
-            };
-            let taken = self.rows.len();
-            let batch = self.pipeline.next_rows(most - taken, &mut context);
-            let batch = match batch {
-                // The reply has begun, as it were; FT.HYBRID warns of too many groups.
-                Err(error) if taken > 0 || self.search.is_hybrid && error.code == OVER_LIMIT => {
-                    Batch {
-                        rows: Vec::new(),
-                        ending: BatchEnd::Done,
-                        failure: Some(error),
-                    }
-                }
-                batch => batch.map_err(|error| refusal(&error))?,
-            };
-            let of = RowContext::with(&self.pipeline, &held.index);
-            let needs_worker = !self.rows.take(batch.rows, of, write, leaves);
-            if let Some(error) = batch.failure {
-                self.failure = Some(String::from_utf8_lossy(&error.text).into_owned());
-            }
-            match batch.ending {
-                BatchEnd::Full | BatchEnd::Done | BatchEnd::Paused if needs_worker => {
-                    self.is_done = batch.ending == BatchEnd::Done;
-                    break Progress::More;
-                }
-                BatchEnd::Full => break Progress::Done,
-                BatchEnd::Done => {
-                    self.is_done = true;
-                    break Progress::Done;
-                }
-                BatchEnd::Paused => {
-                    let passed = slice.passed();
-                    let more = (passed - made).min(2 * slice.ticks());
-                    let end = *end.get_or_insert(slice.ticks().max(passed + more));
-                    if passed >= end || is_late() {
-                        break Progress::More;
-                    }
-                }
-            }
+        let mut pull = RowPull {
+            pipeline: &mut self.pipeline,
+            rows: &mut self.rows,
+            failure: &mut self.failure,
+            is_done: &mut self.is_done,
+            is_over: self.is_over,
+            is_hybrid: self.search.is_hybrid,
+            clock: &clock,
+            write,
         };
-        if let Some(mut ahead) = ahead {
-            if let Some(hit) = ahead.ahead.last() {
-                ahead.windows.go_back_to(hit);
-            }
-            ahead.windows.failure().map_err(wrong)?;
+        let progress = pull.run(most, hits, (&held.index, &reader))?;
+        if let Some(ahead) = ahead {
+            ahead.finish().map_err(wrong)?;
         }
         Ok(progress)
+    }
+
+    /// Gathers both sides of FT.HYBRID, unless that is done.
+    fn gather_sides(
+        &mut self,
+        index: &Index,
+        clock: &SliceClock,
+        expiring: Option<ExpiryCheck<'_>>,
+    ) -> Result<Progress, CommandError> {
+        let Source::Sides(sides) = &mut self.source else {
+            return Ok(Progress::Done);
+        };
+        let is_late = self.is_over;
+        let time = Clock {
+            is_slice_over: &|| clock.slice.is_over(),
+            is_late: &|| is_late || clock.is_late(),
+        };
+        let Some(hits) = sides.gather(index, &mut self.search, &time, expiring)? else {
+            return Ok(Progress::More);
+        };
+        self.late = std::mem::take(&mut sides.late);
+        self.sides = sides.profiles.take();
+        let waits = hits.takes_long() && clock.may_leave_loop && !self.search.profiles;
+        self.source = Source::Merging(Box::new(hits));
+        Ok(if waits {
+            Progress::More
+        } else {
+            Progress::Done
+        })
+    }
+
+    /// Finds the terms and documents that parts of the query stand for, unless that is done.
+    #[inline]
+    fn prepare(
+        &mut self,
+        index: &Index,
+        clock: &SliceClock,
+        expiring: Option<ExpiryCheck<'_>>,
+    ) -> Result<Progress, CommandError> {
+        let Source::Query(Some(root)) = &mut self.source else {
+            return Ok(Progress::Done);
+        };
+        let is_over = || clock.slice.is_over() || clock.is_late();
+        let living = expiring.map(|its| move |id: u32| its.lives(DocumentId(id)));
+        let living = living.as_ref().map(|lives| lives as &dyn Fn(u32) -> bool);
+        let time = &mut iterate::Clock::new(&is_over).among_living(living);
+        let preparation = &mut self.preparation;
+        let is_done = preparation.advance(index, root, &mut self.search, time);
+        if !is_done.map_err(|error| refusal(&SearchError::from(error)))? {
+            return Ok(Progress::More);
+        }
+        self.is_cut = preparation.hit_limit_of_expansions(root);
+        Ok(Progress::Done)
     }
 
     /// Whether documents are to be merged, or texts marked, which a worker does.
