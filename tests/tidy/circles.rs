@@ -53,7 +53,7 @@ fn circles_of_files_are_small() {
 }
 
 /// Whether a file is only for tests.
-fn is_test(source: &Source) -> bool {
+pub fn is_test(source: &Source) -> bool {
     let path = source.path.to_string_lossy();
     let folders = ["/tests/", "/conformance/", "/testing/", "/simulation/"];
     folders.iter().any(|folder| path.contains(folder))
