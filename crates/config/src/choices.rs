@@ -81,15 +81,6 @@ choices! {
     /// `cluster-config-save-behavior`.
     ClusterConfigSave { "sync" Sync, "best-effort" BestEffort }
 
-    /// `maxmemory-policy`: what to evict when `maxmemory` is reached.
-    MaxmemoryPolicy {
-        "volatile-lru" VolatileLru, "volatile-lfu" VolatileLfu,
-        "volatile-random" VolatileRandom, "volatile-ttl" VolatileTtl,
-        "volatile-lrm" VolatileLrm,
-        "allkeys-lru" AllKeysLru, "allkeys-lfu" AllKeysLfu,
-        "allkeys-random" AllKeysRandom, "allkeys-lrm" AllKeysLrm, "noeviction" NoEviction
-    }
-
     /// `appendfsync`: when the append only file is synced to disk.
     AppendFsync { "everysec" EverySec, "always" Always, "no" No }
 
@@ -218,27 +209,6 @@ impl Allowed {
     /// Whether a connection may do it.
     pub fn allows(self, is_local: bool) -> bool {
         self == Allowed::Yes || (self == Allowed::Local && is_local)
-    }
-}
-
-impl MaxmemoryPolicy {
-    /// Eviction by the time of the last use, or of the last change.
-    pub fn is_by_time(self) -> bool {
-        matches!(
-            self,
-            MaxmemoryPolicy::VolatileLru
-                | MaxmemoryPolicy::AllKeysLru
-                | MaxmemoryPolicy::VolatileLrm
-                | MaxmemoryPolicy::AllKeysLrm
-        )
-    }
-
-    /// Eviction by frequency of use.
-    pub fn is_lfu(self) -> bool {
-        matches!(
-            self,
-            MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllKeysLfu
-        )
     }
 }
 

@@ -17,6 +17,7 @@ use super::dialect::Dialect;
 use super::directive::Support::{NotNeeded, Works};
 use super::directive::{Directive, EmptyMeaning, Flags, Unit, ValueKind};
 use super::outside::ExternalValue;
+use super::policy::EvictionPolicy;
 use super::problem::line::FileLine;
 use super::special::*;
 use super::words::Text;
@@ -452,7 +453,7 @@ directives! {
         "maxmemory-reserve", special, [], Works;
     maxmemory_resident_warning: u32 = 25 =>
         "maxmemory-resident-warning", number(0, 1000), [], Works;
-    maxmemory_policy: MaxmemoryPolicy = MaxmemoryPolicy::NoEviction =>
+    maxmemory_policy: EvictionPolicy = EvictionPolicy::NO_EVICTION =>
         "maxmemory-policy", choice, [], Works;
     maxmemory_samples: u32 = 5 =>
         "maxmemory-samples", number(1, 64), [], Works;

@@ -7,11 +7,8 @@
 //! Cost: O(clients), for their limits.
 
 use crate::origin::Origin;
+use crate::parts::clients::{output_limits, tls};
 use crate::parts::observe::command_log::Thresholds;
-use crate::parts::{
-    clients::{output_limits, tls},
-    memory::eviction,
-};
 use crate::process::{self, FileLimit};
 use crate::state::Server;
 use crate::{
@@ -19,10 +16,8 @@ use crate::{
     process::{listen, log},
 };
 use russet_base::memory::alloc;
-use russet_config::{Config, SlotStats, system_text};
-use russet_keyspace::{
-    ClockUse, EvictionOrder, Keyspace, LazyfreeCauses, PrefixRule, RemovalWords,
-};
+use russet_config::{Config, SlotStats, UseFigure, system_text};
+use russet_keyspace::{ClockUse, Keyspace, LazyfreeCauses, PrefixRule, RemovalWords};
 use russet_types::Limits;
 
 /// The parts that a row changes.
@@ -334,13 +329,13 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
 
 /// The keyspace's settings, from the configuration.
 fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
-    keyspace.clock_use = match eviction::policy(config).map(|policy| policy.order) {
-        Some(EvictionOrder::LeastFrequentlyUsed) => ClockUse::Lfu {
+    keyspace.clock_use = match config.maxmemory_policy.clock {
+        Some(UseFigure::Count) => ClockUse::Lfu {
             log_factor: config.lfu_log_factor,
             decay_minutes: config.lfu_decay_time,
         },
-        Some(EvictionOrder::LeastRecentlyModified) => ClockUse::Lrm,
-        _ => ClockUse::Lru,
+        Some(UseFigure::LastChange) => ClockUse::Lrm,
+        Some(UseFigure::LastUse) | None => ClockUse::Lru,
     };
     keyspace.lazyfree.lazy = LazyfreeCauses {
         expire: config.lazyfree_lazy_expire,

@@ -11,7 +11,6 @@
 
 use crate::help::{self, write_help};
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use russet_config::MaxmemoryPolicy;
 use russet_keyspace::{KeyInfo, Str};
 use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Encoding, Hash};
@@ -89,15 +88,6 @@ fn expires(call: &mut Call<'_>) -> bool {
     matches!(hash, Ok(Some(hash)) if hash.expire_min().is_some())
 }
 
-/// Whether the policy counts uses (`Some(true)`), records their time, or neither (`None`).
-fn counts_uses(policy: MaxmemoryPolicy) -> Option<bool> {
-    match policy {
-        MaxmemoryPolicy::AllKeysLfu | MaxmemoryPolicy::VolatileLfu => Some(true),
-        policy if policy.is_by_time() => Some(false),
-        _ => None,
-    }
-}
-
 const NO_IDLETIME: &str = "ERR An LFU maxmemory policy is selected, idle time not tracked. \
 Please note that when switching between policies at runtime LRU and LFU data will take some \
 time to adjust.";
@@ -111,7 +101,7 @@ fn idletime(call: &mut Call<'_>) -> CommandResult {
     let Some(info) = look(call) else {
         return Ok(());
     };
-    if counts_uses(call.server.config.maxmemory_policy) == Some(true) {
+    if call.server.config.maxmemory_policy.counts_uses() {
         return Err(CommandError::Text(NO_IDLETIME));
     }
     call.reply.int(info.idle_seconds as i64);
@@ -124,7 +114,7 @@ fn freq(call: &mut Call<'_>) -> CommandResult {
     let Some(info) = look(call) else {
         return Ok(());
     };
-    if counts_uses(call.server.config.maxmemory_policy) != Some(true) {
+    if !call.server.config.maxmemory_policy.counts_uses() {
         return Err(CommandError::Text(NO_FREQ));
     }
     call.reply.int(info.frequency as i64);
@@ -147,9 +137,8 @@ fn refcount(call: &mut Call<'_>) -> CommandResult {
 
 /// The value's reference count as Redis would report it.
 pub(crate) fn references(call: &Call<'_>, key: &[u8]) -> i64 {
-    let config = &call.server.config;
-    let shares =
-        call.server.memory.limit.maxmemory() == 0 || counts_uses(config.maxmemory_policy).is_none();
+    let clock = call.server.config.maxmemory_policy.clock;
+    let shares = call.server.memory.limit.maxmemory() == 0 || clock.is_none();
     let small = matches!(call.db.peek_string(key), Ok(Some(Str::Int(0..=9999))));
     if shares && small { SHARED } else { 1 }
 }
@@ -181,7 +170,11 @@ fn help(call: &mut Call<'_>) -> CommandResult {
 #[cfg(test)]
 mod tests {
     use crate::testbed::{AllCommands as _, Testbed};
-    use russet_config::MaxmemoryPolicy;
+    use russet_config::{Choice as _, EvictionPolicy};
+
+    fn policy(name: &str) -> EvictionPolicy {
+        EvictionPolicy::parse(name.as_bytes()).unwrap()
+    }
 
     #[test]
     fn strings_report_as_redis_would_keep_them() {
@@ -203,7 +196,7 @@ mod tests {
     #[test]
     fn a_renamed_or_moved_key_counts_its_uses_anew() {
         let mut t = Testbed::new();
-        t.engine.server.config.maxmemory_policy = MaxmemoryPolicy::AllKeysLfu;
+        t.engine.server.config.maxmemory_policy = policy("allkeys-lfu");
         t.engine.server.config.lfu_log_factor = 0;
         t.apply_config();
         t.run("SET a 5");
@@ -226,7 +219,7 @@ mod tests {
                 .starts_with("-ERR An LFU maxmemory policy is not")
         );
         assert_eq!(t.run("OBJECT FREQ none"), "$-1\r\n");
-        t.engine.server.config.maxmemory_policy = MaxmemoryPolicy::AllKeysLfu;
+        t.engine.server.config.maxmemory_policy = policy("allkeys-lfu");
         t.run("CONFIG SET maxmemory 100gb");
         t.apply_config();
         t.run("SET b 5");

@@ -16,8 +16,9 @@ use super::super::store::blessings::Blessings;
 use super::super::store::entry::Entry;
 use super::super::store::table::{FoundKey, WALK_END};
 use super::super::{Cause, ChangeKind, Class, ClockUse, Database, DbIndex, Keyspace};
-use super::pool::{Candidate, Eviction, EvictionOrder, Pool, Search};
+use super::pool::{Candidate, Eviction, Pool, Search};
 use russet_base::clock;
+use russet_config::EvictionOrder;
 
 /// How an eviction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

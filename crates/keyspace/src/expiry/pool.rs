@@ -4,24 +4,10 @@
 
 use super::super::ids::DbIndex;
 use super::super::store::entry::Entry;
+use russet_config::EvictionOrder;
 
 /// Candidates remembered between evictions.
 const POOL: usize = 16;
-
-/// The order of eviction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EvictionOrder {
-    /// By the last use (`allkeys-lru`, `volatile-lru`).
-    LeastRecentlyUsed,
-    /// By the last change: reading a key does not keep it.
-    LeastRecentlyModified,
-    /// By the logarithmic counter (`allkeys-lfu`, `volatile-lfu`).
-    LeastFrequentlyUsed,
-    /// None: any key (`allkeys-random`, `volatile-random`).
-    Random,
-    /// By the expiry, the soonest first (`volatile-ttl`).
-    SoonestExpiry,
-}
 
 /// `maxmemory-policy` and `maxmemory-samples`; `noeviction` is a `None` of this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

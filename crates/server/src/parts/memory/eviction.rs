@@ -1,8 +1,8 @@
 //! Eviction as configured: the policy, and how long an eviction may take. The limit itself:
 //! `parts::memory::memory_limit`.
 
-use russet_config::{Config, MaxmemoryPolicy};
-use russet_keyspace::{Eviction, EvictionOrder};
+use russet_config::Config;
+use russet_keyspace::Eviction;
 
 /// Time limit of an eviction, for a `maxmemory-eviction-tenacity`, as in Redis: 50 microseconds per
 /// step up to ten, then 15 % more for each further step, unlimited at 100.
@@ -16,24 +16,10 @@ pub(crate) fn time_limit_nanos(tenacity: u32) -> u64 {
 
 /// The eviction policy; `None`: nothing is evicted.
 pub fn policy(config: &Config) -> Option<Eviction> {
-    use EvictionOrder::{
-        LeastFrequentlyUsed, LeastRecentlyModified, LeastRecentlyUsed, Random, SoonestExpiry,
-    };
-    let (order, volatile_only) = match config.maxmemory_policy {
-        MaxmemoryPolicy::NoEviction => return None,
-        MaxmemoryPolicy::VolatileLru => (LeastRecentlyUsed, true),
-        MaxmemoryPolicy::VolatileLfu => (LeastFrequentlyUsed, true),
-        MaxmemoryPolicy::VolatileLrm => (LeastRecentlyModified, true),
-        MaxmemoryPolicy::VolatileRandom => (Random, true),
-        MaxmemoryPolicy::VolatileTtl => (SoonestExpiry, true),
-        MaxmemoryPolicy::AllKeysLru => (LeastRecentlyUsed, false),
-        MaxmemoryPolicy::AllKeysLfu => (LeastFrequentlyUsed, false),
-        MaxmemoryPolicy::AllKeysLrm => (LeastRecentlyModified, false),
-        MaxmemoryPolicy::AllKeysRandom => (Random, false),
-    };
+    let policy = config.maxmemory_policy;
     Some(Eviction {
-        order,
-        volatile_only,
+        order: policy.order?,
+        volatile_only: policy.volatile,
         samples: config.maxmemory_samples,
     })
 }

@@ -218,8 +218,8 @@ impl RdbSink {
             chunk_bytes,
             uses: Uses {
                 clock: keyspace.use_clock(),
-                lru: config.maxmemory_policy.is_by_time(),
-                lfu: config.maxmemory_policy.is_lfu(),
+                lru: config.maxmemory_policy.records_time(),
+                lfu: config.maxmemory_policy.counts_uses(),
             },
             selected: None,
             reported: Vec::new(),
