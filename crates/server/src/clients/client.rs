@@ -33,73 +33,102 @@ pub const TAKEN_BULK_MAX: u64 = 1 << 36;
 
 bitflags! {
     /// A client's kind and treatment. `clients::exemptions` lists what each flag exempts from.
+    ///
+    /// The flags that each command tests are in the low bits, because an instruction has no room
+    /// for a larger mask.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
     pub struct ClientFlags: u64 {
+        // Transactions.
         /// Between MULTI and EXEC.
         const MULTI = 1 << 0;
         /// A watched key was touched: EXEC will refuse.
         const DIRTY_CAS = 1 << 1;
         /// A command could not be queued: EXEC will abort.
         const DIRTY_EXEC = 1 << 2;
-        const BLOCKED = 1 << 3;
-        /// Close once the replies so far are sent; nothing more is executed.
-        const CLOSE_AFTER_REPLY = 1 << 4;
-        /// Close as soon as possible, whatever is pending.
-        const CLOSE_ASAP = 1 << 5;
-        const MONITOR = 1 << 6;
-        const REPLY_OFF = 1 << 7;
-        const REPLY_SKIP_NEXT = 1 << 8;
-        const REPLY_SKIP = 1 << 9;
-        const NO_EVICT = 1 << 10;
-        const NO_TOUCH = 1 << 11;
-        /// Must authenticate first.
-        const UNAUTHENTICATED = 1 << 12;
+
+        // Replies.
+        /// CLIENT REPLY OFF.
+        const REPLY_OFF = 1 << 3;
+        /// CLIENT REPLY SKIP: the next command has no reply.
+        const REPLY_SKIP_NEXT = 1 << 4;
+        /// The command that runs has no reply.
+        const REPLY_SKIP = 1 << 5;
+
+        // Messages beside the replies.
         /// Has subscriptions.
-        const PUBSUB = 1 << 13;
-        const UNIX_SOCKET = 1 << 14;
-        const REPLICA = 1 << 15;
-        /// Waits for the end of CLIENT PAUSE with a command not yet executed.
-        const POSTPONED = 1 << 17;
-        /// A module, a script or the AOF loader, not a connection.
-        const FAKE = 1 << 18;
+        const PUBSUB = 1 << 6;
+        const MONITOR = 1 << 7;
         /// Receives invalidation messages (CLIENT TRACKING).
-        const TRACKING = 1 << 19;
+        const TRACKING = 1 << 8;
         /// Tracking by keys read: receives their invalidations.
-        const CACHES = 1 << 20;
+        const CACHES = 1 << 9;
         /// CLIENT CACHING applies to the client's next command.
-        const CACHING_SAID = 1 << 21;
-        /// The client's user lacks some permission.
-        const RESTRICTED = 1 << 22;
-        /// Has authenticated with a password.
-        const PROVEN = 1 << 23;
-        /// CLIENT CAPA REDIRECT: it follows redirections.
-        const REDIRECTS = 1 << 24;
+        const CACHING_SAID = 1 << 10;
+
+        // Keys as the client sees them.
+        /// CLIENT NO-TOUCH.
+        const NO_TOUCH = 1 << 11;
         /// CLIENT IMPORT-SOURCE: while `import-mode` is on, it sees expired keys.
-        const IMPORTS = 1 << 25;
-        /// The link to the primary that this server follows: its commands are the stream.
-        const PRIMARY = 1 << 26;
-        /// The second link of a replica, which carries the snapshot.
-        const RDB_CHANNEL = 1 << 28;
+        const IMPORTS = 1 << 12;
+
+        // Redirections of a cluster.
+        /// ASKING: its next command, or transaction, may use slots that are on their way here.
+        const ASKING = 1 << 13;
         /// READONLY: a client that knows of a cluster, or follows redirections, reads from this
         /// replica.
-        const READS_HERE = 1 << 27;
-        /// ASKING: its next command, or transaction, may use slots that are on their way here.
-        const ASKING = 1 << 29;
-        const TLS = 1 << 30;
-        /// A node of this cluster that has shown its secret.
-        const INTERNAL = 1 << 16;
-        /// A node that sends its slots; this server applies the commands.
-        const SENDS_SLOTS = 1 << 31;
+        const READS_HERE = 1 << 14;
+        /// CLIENT CAPA REDIRECT: it follows redirections.
+        const REDIRECTS = 1 << 15;
+
+        // The user.
+        /// Must authenticate first.
+        const UNAUTHENTICATED = 1 << 16;
+        /// The client's user lacks some permission.
+        const RESTRICTED = 1 << 17;
         /// The client counts in the account of its user, which has budgets.
-        const BUDGETED = 1 << 32;
+        const BUDGETED = 1 << 18;
         /// The client's user is over a budget: the client's next command and next read wait.
-        const HELD = 1 << 33;
+        const HELD = 1 << 19;
+
+        // Links between servers, and clients without a connection.
+        const REPLICA = 1 << 20;
+        /// The second link of a replica, which carries the snapshot.
+        const RDB_CHANNEL = 1 << 21;
+        /// The link to the primary that this server follows: its commands are the stream.
+        const PRIMARY = 1 << 22;
+        /// A node of this cluster that has shown its secret.
+        const INTERNAL = 1 << 23;
+        /// A node that sends its slots; this server applies the commands.
+        const SENDS_SLOTS = 1 << 24;
+        /// A module, a script or the AOF loader, not a connection.
+        const FAKE = 1 << 25;
+
+        // Waits, and the end.
+        const BLOCKED = 1 << 26;
+        /// Waits for the end of CLIENT PAUSE with a command not yet executed.
+        const POSTPONED = 1 << 27;
+        /// Close once the replies so far are sent; nothing more is executed.
+        const CLOSE_AFTER_REPLY = 1 << 28;
+        /// Close as soon as possible, whatever is pending.
+        const CLOSE_ASAP = 1 << 29;
+
+        // The debugger of scripts.
         /// SCRIPT DEBUG: its scripts are debugged.
-        const DEBUGS = 1 << 34;
+        const DEBUGS = 1 << 30;
         /// SCRIPT DEBUG SYNC: by this process, and not by a child.
-        const DEBUGS_HERE = 1 << 35;
+        const DEBUGS_HERE = 1 << 31;
+
+        // The connection.
+        const UNIX_SOCKET = 1 << 32;
+        const TLS = 1 << 33;
+        /// Has authenticated with a password.
+        const PROVEN = 1 << 34;
+        /// CLIENT NO-EVICT.
+        const NO_EVICT = 1 << 35;
     }
 }
+
+const _: () = assert!(ClientFlags::SLOW_PATH.union(ClientFlags::STOPPED).bits() < 1 << 31);
 
 impl ClientFlags {
     /// With any of these flags a command takes the long way through the gates.
@@ -120,6 +149,13 @@ impl ClientFlags {
         .union(ClientFlags::SENDS_SLOTS)
         .union(ClientFlags::DEBUGS)
         .union(ClientFlags::BUDGETED);
+
+    /// The client's next command does not run.
+    pub const STOPPED: ClientFlags = ClientFlags::BLOCKED
+        .union(ClientFlags::POSTPONED)
+        .union(ClientFlags::HELD)
+        .union(ClientFlags::CLOSE_AFTER_REPLY)
+        .union(ClientFlags::CLOSE_ASAP);
 
     /// Links between servers, and clients without a connection: their user's budgets do not concern
     /// them.
@@ -439,13 +475,7 @@ impl Client {
 
     /// Whether input may be executed now.
     pub fn runs(&self) -> bool {
-        !self.flags.intersects(
-            ClientFlags::BLOCKED
-                | ClientFlags::POSTPONED
-                | ClientFlags::HELD
-                | ClientFlags::CLOSE_AFTER_REPLY
-                | ClientFlags::CLOSE_ASAP,
-        )
+        !self.flags.intersects(ClientFlags::STOPPED)
     }
 
     /// Whether the peer is on this machine: a Unix socket or a loopback address.
