@@ -201,6 +201,22 @@ fn replicas(answers: &Answers, to: &mut Vec<Finding>) {
         )),
         _ => {}
     }
+    backlog_time(answers, to);
+    let here = lines(answers)
+        .filter(|line| matches!(word(line, "ip"), "127.0.0.1" | "::1"))
+        .count();
+    if here > 0 && here as i64 == count {
+        to.push(Finding::notice(
+            "replicas",
+            "all of them are on this machine: they are lost with it",
+        ));
+    }
+}
+
+/// The time whose writes the backlog holds at the present rate.
+fn backlog_time(answers: &Answers, to: &mut Vec<Finding>) {
+    let backlog = answers.number("repl_backlog_size");
+    let count = answers.number("connected_slaves");
     let rate = answers
         .info
         .get("instantaneous_output_repl_kbps")
@@ -220,15 +236,6 @@ fn replicas(answers: &Answers, to: &mut Vec<Finding>) {
                 "CONFIG SET repl-backlog-size {}",
                 bytes_per_s.saturating_mul(2 * BACKLOG_S_MIN)
             ),
-        ));
-    }
-    let here = lines(answers)
-        .filter(|line| matches!(word(line, "ip"), "127.0.0.1" | "::1"))
-        .count();
-    if here > 0 && here as i64 == count {
-        to.push(Finding::notice(
-            "replicas",
-            "all of them are on this machine: they are lost with it",
         ));
     }
 }

@@ -213,6 +213,24 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
             "off: a restart begins with nothing (for data that must last: appendonly yes)",
         ));
     }
+    failed_writes(answers, to);
+    unsaved_changes(answers, to);
+    if aof || saves {
+        let how = match (aof, saves) {
+            (true, true) => "append only file and snapshots",
+            (true, false) => "append only file",
+            _ => "snapshots",
+        };
+        to.push(Finding::ok("persistence", how));
+    }
+    if aof && answers.config("appendfsync") == "no" {
+        to.push(Finding::notice("append only file", "appendfsync no: a crash of the machine loses what the kernel has not written, half a minute or so"));
+    }
+    damage(answers, to);
+}
+
+/// Snapshots, writes and rewrites that failed.
+fn failed_writes(answers: &Answers, to: &mut Vec<Finding>) {
     if answers.is("rdb_last_bgsave_status", "err") {
         let why = answers.info.get("rdb_last_bgsave_error");
         to.push(Finding::critical(
@@ -238,6 +256,12 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
             "see the log for the reason, make room, BGREWRITEAOF",
         ));
     }
+}
+
+/// Changes that a crash would lose.
+fn unsaved_changes(answers: &Answers, to: &mut Vec<Finding>) {
+    let aof = answers.is("aof_enabled", "1");
+    let saves = !answers.config("save").is_empty();
     let age = answers.number("server_time_usec") / 1_000_000 - answers.number("rdb_last_save_time");
     let changes = answers.number("rdb_changes_since_last_save");
     if saves && !aof && age > STALE_SAVE_S && changes > 0 {
@@ -261,17 +285,10 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
         let text = format!("a crash now loses {changes} {noun}: {last}");
         to.push(Finding::notice("snapshot", text));
     }
-    if aof || saves {
-        let how = match (aof, saves) {
-            (true, true) => "append only file and snapshots",
-            (true, false) => "append only file",
-            _ => "snapshots",
-        };
-        to.push(Finding::ok("persistence", how));
-    }
-    if aof && answers.config("appendfsync") == "no" {
-        to.push(Finding::notice("append only file", "appendfsync no: a crash of the machine loses what the kernel has not written, half a minute or so"));
-    }
+}
+
+/// Damaged files, and a disk that is too slow.
+fn damage(answers: &Answers, to: &mut Vec<Finding>) {
     let damaged = answers.number("aof_damaged_files");
     if damaged > 0 {
         let first = answers.info.get("aof_first_damage");
