@@ -362,6 +362,26 @@ fn authorities_alone(
     Ok(authorities)
 }
 
+impl Settings {
+    /// Lets clients resume sessions, if the settings allow it.
+    fn remember_sessions(&self, server: &mut ServerConfig) -> Result<(), TlsError> {
+        if self.session_caching {
+            let max = match self.session_cache_size {
+                0 => usize::MAX,
+                size => size as usize,
+            };
+            let lifetime_s = self.session_cache_timeout_s;
+            server.session_storage = Arc::new(Sessions::new(max, lifetime_s));
+            server.ticketer = Arc::new(Tickets::new(lifetime_s)?);
+            server.send_tls13_tickets = 1;
+        } else {
+            server.session_storage = Arc::new(NoServerSessionStorage {});
+            server.send_tls13_tickets = 0;
+        }
+        Ok(())
+    }
+}
+
 impl Materials {
     /// Builds everything; `now` in Unix seconds. Refuses a certificate outside of its validity, and
     /// a certificate that does not fit the key.
@@ -418,19 +438,7 @@ impl Materials {
                 }
             });
         server.ignore_client_order = settings.prefer_server_ciphers;
-        if settings.session_caching {
-            let max = match settings.session_cache_size {
-                0 => usize::MAX,
-                size => size as usize,
-            };
-            let lifetime_s = settings.session_cache_timeout_s;
-            server.session_storage = Arc::new(Sessions::new(max, lifetime_s));
-            server.ticketer = Arc::new(Tickets::new(lifetime_s)?);
-            server.send_tls13_tickets = 1;
-        } else {
-            server.session_storage = Arc::new(NoServerSessionStorage {});
-            server.send_tls13_tickets = 0;
-        }
+        settings.remember_sessions(&mut server)?;
 
         let (client_key, client_facts) = client_key.unzip();
         let client = if authorities.is_empty() {

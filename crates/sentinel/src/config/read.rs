@@ -186,6 +186,25 @@ fn time(value: &[u8]) -> Result<Ms, &'static str> {
     time.map(|time| time.min(MS_MAX)).ok_or(NOT_POSITIVE)
 }
 
+/// The words that concern a primary, which they name first.
+const OF_PRIMARY: [&[u8]; 15] = [
+    b"known-slave",
+    b"known-replica",
+    b"known-sentinel",
+    b"rename-command",
+    b"down-after-milliseconds",
+    b"failover-timeout",
+    b"parallel-syncs",
+    b"notification-script",
+    b"client-reconfig-script",
+    b"auth-pass",
+    b"auth-user",
+    b"config-epoch",
+    b"leader-epoch",
+    b"master-reboot-down-after-period",
+    b"primary-reboot-down-after-period",
+];
+
 /// `WORD NAME VALUE ...`
 fn read_of_primary(
     setup: &mut Setup,
@@ -200,27 +219,10 @@ fn read_of_primary(
         b"known-sentinel" => 3,
         _ => 1,
     };
-    const KNOWN: [&[u8]; 15] = [
-        b"known-slave",
-        b"known-replica",
-        b"known-sentinel",
-        b"rename-command",
-        b"down-after-milliseconds",
-        b"failover-timeout",
-        b"parallel-syncs",
-        b"notification-script",
-        b"client-reconfig-script",
-        b"auth-pass",
-        b"auth-user",
-        b"config-epoch",
-        b"leader-epoch",
-        b"master-reboot-down-after-period",
-        b"primary-reboot-down-after-period",
-    ];
     let Some((name, values)) = values.split_first() else {
         return Err(UNRECOGNIZED);
     };
-    if values.len() != count || !KNOWN.contains(&word) {
+    if values.len() != count || !OF_PRIMARY.contains(&word) {
         return Err(UNRECOGNIZED);
     }
     let mut primaries = setup.primaries.iter();
