@@ -253,6 +253,14 @@ impl Check<'_> {
             )?;
             return Err(CheckFailure::Reported);
         }
+        self.confirm(name, size, sound)?;
+        cut(path, sound)?;
+        Ok(Verdict::Truncated)
+    }
+
+    /// Asks whether to cut a file; anything but yes ends the check.
+    fn confirm(&mut self, name: &str, size: u64, sound: u64) -> Result<(), CheckFailure> {
+        let diff = size - sound;
         writeln!(
             self.out,
             "This will shrink the AOF {name} from {size} bytes, with {diff} bytes, to {sound} bytes"
@@ -265,8 +273,7 @@ impl Check<'_> {
             writeln!(self.out, "Aborting...")?;
             return Err(CheckFailure::Reported);
         }
-        cut(path, sound)?;
-        Ok(Verdict::Truncated)
+        Ok(())
     }
 
     /// Reports a fault, in Redis's words where it has any.

@@ -263,16 +263,8 @@ impl Reducer {
                 },
                 State::FirstBy(best),
             ) => {
-                let Some(candidate) = value(*place) else {
-                    return;
-                };
-                let by = value(*by);
-                let is_first = best.as_ref().is_none_or(|(old, _)| {
-                    let old = old.as_ref().map(ValueRef::of);
-                    parts::comes_first(old, by, *is_descending)
-                });
-                if is_first {
-                    *best = Some((by.map(ValueRef::to_value), candidate.to_value()));
+                if let Some(candidate) = value(*place) {
+                    replace_if_first(best, candidate, value(*by), *is_descending);
                 }
             }
             (Reducer::Sample(place, size), State::Sample(sample)) => {
@@ -312,6 +304,22 @@ impl Reducer {
             (_, State::Sample(sample)) => Value::List(sample.kept),
             (_, State::Collected(collected)) => collected.finish(),
         }
+    }
+}
+
+/// Takes a candidate if it precedes the best value so far, by the values of another property.
+fn replace_if_first(
+    best: &mut Option<(Option<Value>, Value)>,
+    candidate: ValueRef<'_>,
+    by: Option<ValueRef<'_>>,
+    is_descending: bool,
+) {
+    let is_first = best.as_ref().is_none_or(|(old, _)| {
+        let old = old.as_ref().map(ValueRef::of);
+        parts::comes_first(old, by, is_descending)
+    });
+    if is_first {
+        *best = Some((by.map(ValueRef::to_value), candidate.to_value()));
     }
 }
 
