@@ -470,32 +470,14 @@ impl SearchExecution {
         }
         let timeout_ms = options.timeout_ms.unwrap_or(config.search_timeout);
         let (name, birth) = (call.server.search.name_of(index), held.birth);
+        let warnings = warning.into_iter().chain(held.shortfall()).chain(short);
         let walk = SearchExecution {
-            index: name.unwrap_or(index).into(),
-            birth,
             source,
             search,
-            pipeline: ReplyMemory::new(pipeline),
-            bytes: OwnedBytes::default(),
-            preparation: Preparation::default(),
-            course: Course::default(),
-            rows: Rows::of(options.format),
-            has_all: options.dialect.returns_all(),
             until_ms: (timeout_ms > 0).then(|| now_ms + timeout_ms),
-            is_over: false,
-            is_done: false,
-            is_cut: false,
             is_starved,
-            late: Vec::new(),
-            of_shards: warning
-                .into_iter()
-                .chain(held.shortfall())
-                .chain(short)
-                .collect(),
-            failure: None,
-            began: clock::cycles(),
-            sides: None,
-            shard_profiles: None,
+            of_shards: warnings.collect(),
+            ..SearchExecution::new(name.unwrap_or(index).into(), birth, pipeline, options)
         };
         if let Some(held) = call.server.search.get_mut(&walk.index) {
             held.record_use(now_ms, options.dialect);
@@ -523,9 +505,20 @@ impl SearchExecution {
         let held = call.server.search.get_mut(&name);
         let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(index)))?;
         held.record_use(now_ms, options.dialect);
+        let birth = held.birth;
         Ok(SearchExecution {
-            birth: held.birth,
-            index: name,
+            until_ms: (timeout_ms > 0).then(|| now_ms + timeout_ms),
+            of_shards: warnings,
+            shard_profiles: Some(profiles),
+            ..SearchExecution::new(name, birth, pipeline, options)
+        })
+    }
+
+    /// A walk over no documents.
+    fn new(index: Box<[u8]>, birth: u64, pipeline: Pipeline, options: &Options) -> SearchExecution {
+        SearchExecution {
+            index,
+            birth,
             source: Source::List(Vec::new().into_iter()),
             search: Search::default(),
             pipeline: ReplyMemory::new(pipeline),
@@ -534,18 +527,18 @@ impl SearchExecution {
             course: Course::default(),
             rows: Rows::of(options.format),
             has_all: options.dialect.returns_all(),
-            until_ms: (timeout_ms > 0).then(|| now_ms + timeout_ms),
+            until_ms: None,
             is_over: false,
             is_done: false,
             is_cut: false,
             is_starved: false,
             late: Vec::new(),
-            of_shards: warnings,
+            of_shards: Vec::new(),
             failure: None,
             began: clock::cycles(),
             sides: None,
-            shard_profiles: Some(profiles),
-        })
+            shard_profiles: None,
+        }
     }
 
     /// Goes on until it has `most` rows, or all; `Progress::More`: the slice is over.
