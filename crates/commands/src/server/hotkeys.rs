@@ -11,6 +11,7 @@
 //! Decided elsewhere: counting, and the memory for it: `server::parts::observe::hotkeys`.
 
 use crate::help::{self, write_help};
+use russet_base::clock::Cycles;
 use russet_base::numbers::number::parse_i64;
 use russet_base::numbers::ranges;
 use russet_command::{Arity, CommandError, Facts, Flags};
@@ -274,21 +275,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     reply.map(fields + 3 * usize::from(cpu.is_some()) + 2 * usize::from(net.is_some()));
     field(reply, "tracking-active", session.is_active().into());
     field(reply, "sample-ratio", wanted.sample_ratio.into());
-    reply.bulk(b"selected-slots");
-    if let Some(slots) = &wanted.slots {
-        reply.array(slots.iter().count());
-        for slot in slots.iter() {
-            reply.array(1);
-            reply.int(slot.into());
-        }
-    } else {
-        reply.array(served.len());
-        for &(first, last) in &served {
-            reply.array(2);
-            reply.int(first.into());
-            reply.int(last.into());
-        }
-    }
+    reply_slots(wanted.slots.as_ref(), &served, reply);
     let sums = [
         (
             "sampled-commands-selected-slots",
@@ -327,16 +314,41 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     if let Some(net) = net {
         field(reply, "total-net-bytes", net.total() as i64);
     }
+    reply_keys(session, &cycles, reply);
+    Ok(())
+}
+
+/// The slots of a session: those selected, else all that this node serves.
+fn reply_slots(selected: Option<&SlotSet>, served: &[(u16, u16)], reply: &mut Reply) {
+    reply.bulk(b"selected-slots");
+    if let Some(slots) = selected {
+        reply.array(slots.iter().count());
+        for slot in slots.iter() {
+            reply.array(1);
+            reply.int(slot.into());
+        }
+    } else {
+        reply.array(served.len());
+        for &(first, last) in served {
+            reply.array(2);
+            reply.int(first.into());
+            reply.int(last.into());
+        }
+    }
+}
+
+/// The hottest keys, by each figure that the session measures.
+fn reply_keys(session: &HotkeysSession, cycles: &Cycles, reply: &mut Reply) {
     let keys = session.wanted.keys;
-    if let Some(cpu) = cpu {
+    if let Some(cpu) = &session.cpu {
         let by_time = cpu.top(keys).into_iter();
         keys_of(
             reply,
             "by-cpu-time-us",
-            by_time.map(|(key, ticks)| (key, micros(ticks))),
+            by_time.map(|(key, ticks)| (key, cycles.micros(ticks) as i64)),
         );
     }
-    if let Some(net) = net {
+    if let Some(net) = &session.net {
         let by_bytes = net.top(keys).into_iter();
         keys_of(
             reply,
@@ -344,7 +356,6 @@ fn get(call: &mut Call<'_>) -> CommandResult {
             by_bytes.map(|(key, bytes)| (key, bytes as i64)),
         );
     }
-    Ok(())
 }
 
 /// The slots that this node serves, as ranges (first, last); all of them outside a cluster.

@@ -170,6 +170,14 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
     ]);
     lines.double("dataset.percentage", m.dataset_percent());
     lines.double("peak.percentage", m.peak_percent());
+    allocator(&m, &mut lines);
+    let written = lines.written;
+    call.reply.finish_map(place, written);
+    Ok(())
+}
+
+/// The allocator's totals, and the ratios of neighbouring totals.
+fn allocator(m: &MemoryFigures, lines: &mut Lines<'_>) {
     let a = &m.allocator;
     lines.ints(&[
         ("allocator.allocated", a.allocated),
@@ -202,9 +210,6 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
         lines.double(ratio_name, ratio);
         lines.int(bytes_name, bytes);
     }
-    let written = lines.written;
-    call.reply.finish_map(place, written);
-    Ok(())
 }
 
 /// Lines of a map whose number is known at the end.
