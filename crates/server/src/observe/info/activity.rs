@@ -25,29 +25,7 @@ pub(crate) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
         ("async_loading", &u8::from(is_async)),
     ]);
     let server = from.server;
-    let child = server.persist.snapshots.child_progress();
-    let cow = |of: fn(&ChildProgress) -> u64| child.map_or(0, of);
-    let reported_ms = child.map_or(server.now.mono_ms, |child| child.reported_ms);
-    to.fields(&[
-        ("current_cow_peak", &cow(|child| child.cow_peak)),
-        ("current_cow_size", &cow(|child| child.cow)),
-        (
-            "current_cow_size_age",
-            &(server.now.mono_ms.saturating_sub(reported_ms) / 1000),
-        ),
-    ]);
-    let (saved, total) = match child {
-        Some(child) => (child.keys, child.keys_total),
-        None => from.keyspace.pass_progress(),
-    };
-    let percent = 100.0 * saved as f64 / total.max(1) as f64;
-    to.field("current_fork_perc", format_args!("{percent:.2}"));
-    to.field("current_save_keys_processed", saved);
-    to.field("current_save_keys_total", total);
-    if from.keyspace.is_saving() {
-        // russet's own: values saved early, before they changed, that wait to be written.
-        to.field("snapshot_early_bytes", from.keyspace.early_bytes());
-    }
+    snapshot_progress(from, to);
     to.field("rdb_changes_since_last_save", from.keyspace.dirty);
     let saving = &from.server.persist.saving;
     // As in Redis, a snapshot for replicas counts.
@@ -78,7 +56,41 @@ pub(crate) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
     let session = &server.persist.backups.session;
     to.field("backup_in_progress", u8::from(session.state.is_active()));
     to.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
-    // Valkey 9.2's: how snapshots are made.
+    snapshot_method(from, to);
+    aof_file(from, to);
+}
+
+/// The snapshot that is being made.
+fn snapshot_progress(from: &Source<'_>, to: &mut InfoWriter) {
+    let server = from.server;
+    let child = server.persist.snapshots.child_progress();
+    let cow = |of: fn(&ChildProgress) -> u64| child.map_or(0, of);
+    let reported_ms = child.map_or(server.now.mono_ms, |child| child.reported_ms);
+    to.fields(&[
+        ("current_cow_peak", &cow(|child| child.cow_peak)),
+        ("current_cow_size", &cow(|child| child.cow)),
+        (
+            "current_cow_size_age",
+            &(server.now.mono_ms.saturating_sub(reported_ms) / 1000),
+        ),
+    ]);
+    let (saved, total) = match child {
+        Some(child) => (child.keys, child.keys_total),
+        None => from.keyspace.pass_progress(),
+    };
+    let percent = 100.0 * saved as f64 / total.max(1) as f64;
+    to.field("current_fork_perc", format_args!("{percent:.2}"));
+    to.field("current_save_keys_processed", saved);
+    to.field("current_save_keys_total", total);
+    if from.keyspace.is_saving() {
+        // russet's own: values saved early, before they changed, that wait to be written.
+        to.field("snapshot_early_bytes", from.keyspace.early_bytes());
+    }
+}
+
+/// Valkey 9.2's: how snapshots are made.
+fn snapshot_method(from: &Source<'_>, to: &mut InfoWriter) {
+    let server = from.server;
     let kind = |forked| if forked { "fork" } else { "forkless" };
     let forked = server.persist.snapshots.last_forked;
     let saving = &server.persist.saving;
@@ -95,7 +107,6 @@ pub(crate) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
         saving.remaining_s(from.keyspace.pass_progress(), server.now.mono_ms)
     };
     to.field("forkless_estimated_seconds_remaining", remaining_s);
-    aof_file(from, to);
 }
 
 fn aof(from: &Source<'_>, to: &mut InfoWriter) {

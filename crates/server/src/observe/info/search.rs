@@ -38,21 +38,7 @@ pub fn search(from: &Source<'_>, to: &mut InfoWriter) {
     ]);
     to.section("search_fields_statistics");
     field_kinds(&held, to);
-    to.section("search_memory");
-    let bytes = figures.iter().map(Figures::bytes);
-    let vectors: usize = figures.iter().map(|of| of.vector_bytes).sum();
-    for (name, bytes) in [
-        ("search_used_memory_indexes", bytes.clone().sum()),
-        (
-            "search_smallest_memory_index",
-            bytes.clone().min().unwrap_or(0),
-        ),
-        ("search_largest_memory_index", bytes.max().unwrap_or(0)),
-        ("search_used_memory_vector_index", vectors),
-    ] {
-        to.field(name, bytes);
-        to.line(format_args!("{name}_human:{}", bytes as f64 / MIB));
-    }
+    memory(&figures, to);
     let indexing_us: u64 = held.iter().map(|held| held.indexing_us).sum();
     to.line(format_args!(
         "search_total_indexing_time:{}",
@@ -73,6 +59,31 @@ pub fn search(from: &Source<'_>, to: &mut InfoWriter) {
         "search_total_ms_run",
         "search_total_docs_not_collected_by_gc",
     ]);
+    faults(&held, &figures, to);
+    dialects(&held, to);
+    settings(from, to);
+}
+
+fn memory(figures: &[Figures], to: &mut InfoWriter) {
+    to.section("search_memory");
+    let bytes = figures.iter().map(Figures::bytes);
+    let vectors: usize = figures.iter().map(|of| of.vector_bytes).sum();
+    for (name, bytes) in [
+        ("search_used_memory_indexes", bytes.clone().sum()),
+        (
+            "search_smallest_memory_index",
+            bytes.clone().min().unwrap_or(0),
+        ),
+        ("search_largest_memory_index", bytes.max().unwrap_or(0)),
+        ("search_used_memory_vector_index", vectors),
+    ] {
+        to.field(name, bytes);
+        to.line(format_args!("{name}_human:{}", bytes as f64 / MIB));
+    }
+}
+
+/// Documents that could not be indexed.
+fn faults(held: &[&IndexEntry], figures: &[Figures], to: &mut InfoWriter) {
     to.section("search_warnings_and_errors");
     let faults = figures.iter().map(|of| of.faults.count);
     to.fields(&[
@@ -89,6 +100,10 @@ pub fn search(from: &Source<'_>, to: &mut InfoWriter) {
             &held.iter().filter(|held| held.is_partial).count(),
         ),
     ]);
+}
+
+/// Whether a query has used each dialect.
+fn dialects(held: &[&IndexEntry], to: &mut InfoWriter) {
     to.section("search_dialect_statistics");
     for dialect in 1..=4 {
         let is_used = held
@@ -99,7 +114,6 @@ pub fn search(from: &Source<'_>, to: &mut InfoWriter) {
             u8::from(is_used)
         ));
     }
-    settings(from, to);
 }
 
 /// Of each type of fields, how many there are, and how many have some options.

@@ -443,12 +443,47 @@ fn scrapes(from: &Source<'_>, to: &mut Families) {
 
 /// INFO replication of a primary, and its line for each replica.
 pub(crate) fn add_replication(info: &str, to: &mut Families) {
-    let field = |name: &str| {
-        let mut lines = info.lines().filter_map(|line| line.split_once(':'));
-        lines
-            .find(|(field, _)| *field == name)
-            .map(|(_, value)| value)
-    };
+    add_upstream(info, to);
+    for (name, metric, help) in [
+        (
+            "master_sync_refused_keys",
+            "russet_master_sync_refused_keys",
+            "Keys of the snapshot that this replica refuses because it has far more",
+        ),
+        (
+            "master_sync_refused_own_keys",
+            "russet_master_sync_refused_own_keys",
+            "Keys that it keeps",
+        ),
+        (
+            "demotion_lost_commands",
+            "russet_demotion_lost_commands",
+            "Commands that the last demotion lost, and that are kept in a file",
+        ),
+        (
+            "demotion_lost_bytes",
+            "russet_demotion_lost_bytes",
+            "Bytes of their stream",
+        ),
+    ] {
+        if let Some(value) = field(info, name).and_then(number) {
+            to.single(metric, MetricKind::Gauge, help, value);
+        }
+    }
+    add_replicas(info, to);
+}
+
+/// The value of a line of INFO.
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = info.lines().filter_map(|line| line.split_once(':'));
+    lines
+        .find(|(field, _)| *field == name)
+        .map(|(_, value)| value)
+}
+
+/// The link of a replica to its primary.
+fn add_upstream(info: &str, to: &mut Families) {
+    let field = |name: &str| field(info, name);
     let gauge = MetricKind::Gauge;
     if let (Some(host), Some(port)) = (field("master_host"), field("master_port")) {
         let primary = || {
@@ -493,34 +528,13 @@ pub(crate) fn add_replication(info: &str, to: &mut Families) {
             info,
         );
     }
-    for (name, metric, help) in [
-        (
-            "master_sync_refused_keys",
-            "russet_master_sync_refused_keys",
-            "Keys of the snapshot that this replica refuses because it has far more",
-        ),
-        (
-            "master_sync_refused_own_keys",
-            "russet_master_sync_refused_own_keys",
-            "Keys that it keeps",
-        ),
-        (
-            "demotion_lost_commands",
-            "russet_demotion_lost_commands",
-            "Commands that the last demotion lost, and that are kept in a file",
-        ),
-        (
-            "demotion_lost_bytes",
-            "russet_demotion_lost_bytes",
-            "Bytes of their stream",
-        ),
-    ] {
-        if let Some(value) = field(name).and_then(number) {
-            to.single(metric, gauge, help, value);
-        }
-    }
+}
+
+/// The acknowledgements of each replica.
+fn add_replicas(info: &str, to: &mut Families) {
+    let gauge = MetricKind::Gauge;
     let (mut offsets, mut lags, mut behind) = (Vec::new(), Vec::new(), Vec::new());
-    let end: Option<i64> = field("master_repl_offset").and_then(|text| text.parse().ok());
+    let end: Option<i64> = field(info, "master_repl_offset").and_then(|text| text.parse().ok());
     for line in info.lines() {
         let Some((labels, offset, lag)) = replica(line) else {
             continue;
