@@ -111,39 +111,47 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
             let key = u32::try_from(number).ok().and_then(|id| index.key_of(id));
             call.reply.bulk(key.ok_or(REMOVED)?);
         }
-        "DOCINFO" => {
-            let facts = index.document_facts(word).ok_or(NO_DOCUMENT)?;
-            call.reply.map(5);
-            for (name, number) in [
-                ("internal_id", index.number_of(word)),
-                ("num_tokens", facts.words),
-                ("max_freq", facts.frequency_max),
-                ("refcount", 1),
-            ] {
-                call.reply.simple(name);
-                call.reply.int(number.into());
-            }
-            call.reply.simple("score");
-            call.reply.double(facts.score);
-        }
+        "DOCINFO" => reply_document(index, word, call.reply)?,
         "TTL" => {
             let now_ms = call.server.now.mono_ms;
             call.reply
                 .int(seconds_left(held, now_ms).ok_or(NOT_TEMPORARY)?);
         }
-        "VECSIM_INFO" => {
-            let facts = vector_facts(index, word).ok_or(NO_VECTORS)?;
-            call.reply.map(facts.len());
-            for (name, value) in &facts {
-                call.reply.simple(name);
-                match value.parse::<i64>() {
-                    Ok(number) => call.reply.int(number),
-                    Err(_) => call.reply.simple(value),
-                }
-            }
-        }
+        "VECSIM_INFO" => reply_vectors(index, word, call.reply)?,
         "GC_FORCEINVOKE" => call.reply.simple("DONE"),
         _ => call.reply.ok(),
+    }
+    Ok(())
+}
+
+/// DOCINFO.
+fn reply_document(index: &Index, key: &[u8], reply: &mut Reply) -> CommandResult {
+    let facts = index.document_facts(key).ok_or(NO_DOCUMENT)?;
+    reply.map(5);
+    for (name, number) in [
+        ("internal_id", index.number_of(key)),
+        ("num_tokens", facts.words),
+        ("max_freq", facts.frequency_max),
+        ("refcount", 1),
+    ] {
+        reply.simple(name);
+        reply.int(number.into());
+    }
+    reply.simple("score");
+    reply.double(facts.score);
+    Ok(())
+}
+
+/// VECSIM_INFO.
+fn reply_vectors(index: &Index, field: &[u8], reply: &mut Reply) -> CommandResult {
+    let facts = vector_facts(index, field).ok_or(NO_VECTORS)?;
+    reply.map(facts.len());
+    for (name, value) in &facts {
+        reply.simple(name);
+        match value.parse::<i64>() {
+            Ok(number) => reply.int(number),
+            Err(_) => reply.simple(value),
+        }
     }
     Ok(())
 }

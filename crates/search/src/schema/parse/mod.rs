@@ -219,31 +219,8 @@ fn field(
     let Some(kind) = words.next() else {
         return Err(wrong(&[b"Field `", name, b"` does not have a type"]));
     };
-    let kind = match kind.to_ascii_uppercase().as_slice() {
-        b"TEXT" => FieldKind::Text(Text {
-            weight: 1.0,
-            no_stem: false,
-            phonetic: None,
-            has_suffixes: false,
-            has_no_order: order == JsonPath::Unordered,
-        }),
-        b"TAG" => FieldKind::Tag(Tag {
-            separator: (schema.key_type == KeyType::Hash).then_some(b','),
-            is_case_sensitive: false,
-            has_suffixes: false,
-        }),
-        b"NUMERIC" => FieldKind::Number,
-        b"GEO" => FieldKind::Geo,
-        b"GEOSHAPE" if words.take("FLAT") => FieldKind::Shape(ShapeSpace::Flat),
-        b"GEOSHAPE" => {
-            words.take("SPHERICAL");
-            FieldKind::Shape(ShapeSpace::Spherical)
-        }
-        b"VECTOR" => FieldKind::Vector(Vector {
-            takes_several: order == JsonPath::Unordered,
-            ..vector::parse(words)?
-        }),
-        _ => return Err(wrong(&[b"Invalid field type for field `", name, b"`"])),
+    let Some(kind) = kind_of(kind, schema.key_type, order, words)? else {
+        return Err(wrong(&[b"Invalid field type for field `", name, b"`"]));
     };
     let mut field = Field {
         path: path.to_vec(),
@@ -266,6 +243,42 @@ fn field(
         return Err(over("Schema is limited to 128 TEXT fields"));
     }
     Ok(field)
+}
+
+/// The kind of a field with this name, before its options; `None`: there is none.
+fn kind_of(
+    name: &[u8],
+    key_type: KeyType,
+    order: JsonPath,
+    words: &mut Arguments<'_>,
+) -> Result<Option<FieldKind>, SearchError> {
+    let kind = match name.to_ascii_uppercase().as_slice() {
+        b"TEXT" => FieldKind::Text(Text {
+            weight: 1.0,
+            no_stem: false,
+            phonetic: None,
+            has_suffixes: false,
+            has_no_order: order == JsonPath::Unordered,
+        }),
+        b"TAG" => FieldKind::Tag(Tag {
+            separator: (key_type == KeyType::Hash).then_some(b','),
+            is_case_sensitive: false,
+            has_suffixes: false,
+        }),
+        b"NUMERIC" => FieldKind::Number,
+        b"GEO" => FieldKind::Geo,
+        b"GEOSHAPE" if words.take("FLAT") => FieldKind::Shape(ShapeSpace::Flat),
+        b"GEOSHAPE" => {
+            words.take("SPHERICAL");
+            FieldKind::Shape(ShapeSpace::Spherical)
+        }
+        b"VECTOR" => FieldKind::Vector(Vector {
+            takes_several: order == JsonPath::Unordered,
+            ..vector::parse(words)?
+        }),
+        _ => return Ok(None),
+    };
+    Ok(Some(kind))
 }
 
 fn texts_in(schema: &Schema) -> usize {
