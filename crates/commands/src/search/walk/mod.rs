@@ -12,6 +12,8 @@
 //! bound: the server first ends idle cursors to make room, then refuses a query beyond the bound.
 //! The walk writes rows as they come ([`body`]).
 //!
+//!     documents the documents of a query, prefetched; which of them have expired
+//!     pull      the loop of a slice: rows, until there are enough or the time is up
 //!     body      the rows of a reply, written as they come
 //!     kept      the memory of a query between its slices
 //!     rows      rows that have come out of the stages
@@ -20,9 +22,11 @@
 //!     work      an estimate of the documents that a query will look at
 
 mod body;
+mod documents;
 mod kept;
 pub(super) mod listing;
 pub(super) mod loading;
+mod pull;
 mod rows;
 pub(super) mod work;
 
@@ -30,37 +34,36 @@ pub(super) mod work;
 mod tests;
 
 pub(super) use body::Body;
+pub(super) use documents::ExpiryCheck;
+pub(super) use pull::BUDGET;
 pub(super) use rows::{RowContext, Writer};
 
 use super::hybrid::sides::{Clock, Merger, SideProfile, Sides};
 use super::row::{READS_STILL, refusal};
 use super::settings::search_of;
 use super::shards::{MergedPipeline, Profiles, statistics};
+use documents::Prefetcher;
 use kept::ReplyMemory;
 use loading::Reader;
+use pull::{RowPull, SliceClock};
 use rows::Rows;
-use russet_base::clock::{self, Cycles};
+use russet_base::clock;
 use russet_base::memory::alloc::{self, OwnedBytes};
 use russet_command::CommandError;
 use russet_config::{SearchOnOom, SearchOnTimeout};
-use russet_keyspace::Db;
 use russet_resp::Reply;
-use russet_search::error::{INDEX_DROPPED, OUT_OF_MEMORY, OVER_LIMIT, SearchError, TIMEOUT};
-use russet_search::hit::{DocumentId, Hit, ScoredDocument};
+use russet_search::error::{INDEX_DROPPED, OUT_OF_MEMORY, SearchError, TIMEOUT};
+use russet_search::hit::{DocumentId, Hit};
 use russet_search::index::Index;
 use russet_search::iterate::{self, Course, PartProfile, Preparation, Windows};
-use russet_search::pipeline::{Batch, BatchEnd, Context, Hits, OutputRow, Pipeline};
-use russet_search::query::{Node, QueryError};
+use russet_search::pipeline::{Hits, OutputRow, Pipeline};
+use russet_search::query::Node;
 use russet_search::request::Options;
 use russet_search::schema::Schema;
 use russet_search::search::Search;
 use russet_server::tasks::Task;
 use russet_server::{Call, Server, Slice};
 use russet_types::vector_set::Progress;
-use std::time::{Duration, Instant};
-
-/// Documents between two looks at the clock.
-pub(super) const BUDGET: u64 = 256;
 
 /// Milliseconds for rows that there are when the time is up.
 const GRACE_MS: u64 = 25;
@@ -182,212 +185,6 @@ impl Task for SearchExecution {
 
     fn is_for_workers(&self) -> bool {
         self.needs_worker()
-    }
-}
-
-/// Documents that are prefetched together.
-const AHEAD: usize = 16;
-
-/// The documents of a query, prefetched.
-struct Prefetcher<'w, 'd, 'i> {
-    windows: Windows<'i, 'w>,
-    /// Documents are prefetched if each of them is read, with these fields.
-    reader: Option<(&'w Reader<'d>, &'w Index, Vec<Vec<u8>>)>,
-    /// Documents that were prefetched, the next document last.
-    ahead: Vec<Hit>,
-    /// Leaves out documents whose keys have expired; `None`: no key has expired.
-    expiring: Option<ExpiryCheck<'w>>,
-}
-
-/// Looks for documents whose keys have expired, and have not been deleted yet.
-#[derive(Clone, Copy)]
-pub(super) struct ExpiryCheck<'e> {
-    db: &'e Db<'e>,
-    index: &'e Index,
-}
-
-impl ExpiryCheck<'_> {
-    /// Whether a document counts, because the document's key has not expired.
-    pub(super) fn lives(&self, document: DocumentId) -> bool {
-        let key = self.index.living_key(document);
-        key.is_none_or(|key| !self.db.is_expired(key))
-    }
-}
-
-impl Hits for Prefetcher<'_, '_, '_> {
-    fn next_hit(&mut self) -> Option<Hit> {
-        loop {
-            let hit = self.any_hit()?;
-            if self.expiring.is_none_or(|its| its.lives(hit.document)) {
-                return Some(hit);
-            }
-        }
-    }
-
-    fn are_over(&self) -> bool {
-        self.ahead.is_empty() && self.windows.is_over()
-    }
-
-    fn are_plain(&self) -> bool {
-        self.windows.are_plain()
-    }
-
-    fn next_scored(&mut self, most: usize, out: &mut Vec<ScoredDocument>) {
-        let before = out.len();
-        while out.len() == before {
-            self.any_scored(most, out);
-            if out.len() == before {
-                break;
-            }
-            if let Some(expiring) = self.expiring {
-                let mut at = 0;
-                out.retain(|scored| {
-                    at += 1;
-                    at <= before || expiring.lives(scored.document)
-                });
-            }
-        }
-    }
-}
-
-impl Prefetcher<'_, '_, '_> {
-    /// The next slice begins with the documents that were prefetched and not taken.
-    fn finish(mut self) -> Result<(), QueryError> {
-        if let Some(hit) = self.ahead.last() {
-            self.windows.go_back_to(hit);
-        }
-        self.windows.failure()
-    }
-
-    fn any_hit(&mut self) -> Option<Hit> {
-        let Some((reader, index, fields)) = &self.reader else {
-            return self.windows.next();
-        };
-        if self.ahead.is_empty() {
-            self.ahead.extend(self.windows.by_ref().take(AHEAD));
-            let documents = self.ahead.iter().map(|hit| hit.document);
-            reader.find_ahead(index, documents, fields);
-            self.ahead.reverse();
-        }
-        self.ahead.pop()
-    }
-
-    fn any_scored(&mut self, most: usize, out: &mut Vec<ScoredDocument>) {
-        let most = match self.reader {
-            Some(_) => most.min(AHEAD),
-            None => most,
-        };
-        self.windows.next_scored(most, out);
-        if let Some((reader, index, fields)) = &self.reader {
-            let documents = out.iter().map(|scored| scored.document);
-            reader.find_ahead(index, documents, fields);
-        }
-    }
-}
-
-/// The time of a slice, and of the query.
-struct SliceClock {
-    cycles: Cycles,
-    slice: Slice,
-    /// Monotonic milliseconds at the begin of the turn.
-    now_ms: u64,
-    /// When the query's time is up.
-    until_ms: Option<u64>,
-    may_leave_loop: bool,
-}
-
-impl SliceClock {
-    /// Whether the query's time is up.
-    fn is_late(&self) -> bool {
-        let passed_us = || self.cycles.micros(self.slice.passed());
-        let is_past = |until_ms| self.now_ms + passed_us() / 1000 >= until_ms;
-        self.until_ms.is_some_and(is_past)
-    }
-}
-
-/// The parts of a walk that take rows in, apart from those that documents come from.
-struct RowPull<'p> {
-    pipeline: &'p mut Pipeline,
-    rows: &'p mut Rows,
-    failure: &'p mut Option<String>,
-    is_done: &'p mut bool,
-    is_over: bool,
-    is_hybrid: bool,
-    clock: &'p SliceClock,
-    write: Writer<'p>,
-}
-
-impl RowPull<'_> {
-    /// Pulls rows until there are `most`, or all, or the slice is over.
-    fn run(
-        &mut self,
-        most: usize,
-        hits: &mut dyn Hits,
-        (index, reader): (&Index, &Reader<'_>),
-    ) -> Result<Progress, CommandError> {
-        // Cursors of many terms take a while to make, and this time must not fill most of a slice.
-        let slice = &self.clock.slice;
-        let (made, mut end) = (slice.passed(), None);
-        let until_ms = self.clock.until_ms;
-        let left_ms = until_ms.map(|ms| ms.saturating_sub(self.clock.now_ms));
-        self.rows.until = left_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
-        // Rows that a worker has marked, or could not.
-        let of = RowContext::with(self.pipeline, index);
-        self.rows.take(Vec::new(), of, self.write, false);
-        loop {
-            let mut context = Context {
-                hits: &mut *hits,
-                index,
-                loader: reader,
-                budget: BUDGET,
-                is_over: self.is_over,
-            };
-            let batch = self.next_batch(most, &mut context)?;
-            let of = RowContext::with(self.pipeline, index);
-            let may_leave_loop = self.clock.may_leave_loop;
-            let needs_worker = !self.rows.take(batch.rows, of, self.write, may_leave_loop);
-            if let Some(error) = batch.failure {
-                *self.failure = Some(String::from_utf8_lossy(&error.text).into_owned());
-            }
-            match batch.ending {
-                BatchEnd::Full | BatchEnd::Done | BatchEnd::Paused if needs_worker => {
-                    *self.is_done = batch.ending == BatchEnd::Done;
-                    return Ok(Progress::More);
-                }
-                BatchEnd::Full => return Ok(Progress::Done),
-                BatchEnd::Done => {
-                    *self.is_done = true;
-                    return Ok(Progress::Done);
-                }
-                BatchEnd::Paused => {
-                    let passed = slice.passed();
-                    let more = (passed - made).min(2 * slice.ticks());
-                    let end = *end.get_or_insert(slice.ticks().max(passed + more));
-                    if passed >= end || self.clock.is_late() {
-                        return Ok(Progress::More);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The next rows; an error after rows ends the reply, which has begun, as it were. FT.HYBRID
-    /// warns of too many groups.
-    #[inline]
-    fn next_batch(
-        &mut self,
-        most: usize,
-        context: &mut Context<'_>,
-    ) -> Result<Batch, CommandError> {
-        let taken = self.rows.len();
-        match self.pipeline.next_rows(most - taken, context) {
-            Err(error) if taken > 0 || self.is_hybrid && error.code == OVER_LIMIT => Ok(Batch {
-                rows: Vec::new(),
-                ending: BatchEnd::Done,
-                failure: Some(error),
-            }),
-            batch => batch.map_err(|error| refusal(&error)),
-        }
     }
 }
 
