@@ -55,7 +55,7 @@ const ROUND_MS: u64 = 1000;
 /// `auto` packs until memory is this much below the start, percent of `maxmemory`.
 const BELOW_PERCENT: u64 = 5;
 
-/// What `yes` takes as cold under an LFU policy: a counter of at most this number.
+/// Under an LFU policy, a counter of at most this number is cold for `yes`.
 const USES_COLD: u32 = 1;
 
 /// About what is saved of a packed text's memory, until it is known.

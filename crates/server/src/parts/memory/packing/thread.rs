@@ -64,11 +64,11 @@ impl Orders {
     fn next(&self, is_first: bool) -> Option<Order> {
         let mut queue = self.lock();
         loop {
-            if queue.has_ended {
-                return None;
-            }
             if let Some(order) = queue.orders.pop_front() {
                 return Some(order);
+            }
+            if queue.has_ended {
+                return None;
             }
             if is_first {
                 let woken = self.arrival.wait(queue);
@@ -94,8 +94,8 @@ impl Drop for ThreadPlace {
     }
 }
 
-/// The threads and their orders, of which the loop has one; dropped, the threads end, and the
-/// orders that wait are dropped.
+/// The threads and their orders. Dropped, the threads end once they have done what waits: each
+/// order is reported, because the loop counts those under way.
 pub(super) struct PackThreads {
     orders: Arc<Orders>,
     reports: Arc<Reports>,
@@ -148,10 +148,7 @@ impl PackThreads {
 
 impl Drop for PackThreads {
     fn drop(&mut self) {
-        let mut queue = self.orders.lock();
-        queue.has_ended = true;
-        queue.orders.clear();
-        drop(queue);
+        self.orders.lock().has_ended = true;
         self.orders.arrival.notify_all();
     }
 }
@@ -235,5 +232,45 @@ fn work(orders: &Orders, is_first: bool, reports: &Reports, wake: &Wake) {
         };
         reports.push(report);
         wake.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn every_order_is_reported_also_if_the_threads_are_to_end() {
+        let reports = Arc::new(Reports::default());
+        let started = PackThreads::start(Arc::clone(&reports), Wake::default());
+        let threads = started.expect("a thread");
+        let dictionary = PackDictionary::register(Dictionary::new(b"").expect("an empty one"));
+        let dictionary = dictionary.expect("a number");
+        for n in 0..20 {
+            let order = Order::Pack {
+                prefix: [n].as_slice().into(),
+                batch: ColdBatch::default(),
+                dictionary: Arc::clone(&dictionary),
+            };
+            assert!(threads.push(order, u32::from(n), 3));
+        }
+        let orders = Arc::clone(&threads.orders);
+        assert!(orders.lock().threads <= 3);
+        drop(threads);
+        let (mut seen, until) = (Vec::new(), Instant::now() + Duration::from_secs(10));
+        while seen.len() < 20 && Instant::now() < until {
+            reports.wait(Duration::from_millis(100));
+            seen.extend(reports.take().into_iter().map(|report| match report {
+                Report::Packed(prefix, _) => prefix[0],
+                Report::Trained(..) => u8::MAX,
+            }));
+        }
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(0..20));
+        while orders.lock().threads > 0 {
+            assert!(Instant::now() < until, "threads that do not end");
+            std::thread::yield_now();
+        }
     }
 }
