@@ -50,14 +50,14 @@ fn functions(text: &str) -> Vec<Function<'_>> {
         let indent = &line[..line.len() - line.trim_start().len()];
         // The line that ends the head: a body, or the `;` of a trait's method.
         let is_end = |line: &&str| line.ends_with(['{', '}', ';']);
-        let Some(head) = lines[at..].iter().position(|line| is_end(line)) else {
+        let Some(head) = lines[at..].iter().position(is_end) else {
             continue;
         };
         if !lines[at + head].ends_with('{') {
             continue;
         }
         let is_last = |line: &&str| line.strip_prefix(indent) == Some("}");
-        if let Some(body) = lines[at + head..].iter().position(|line| is_last(line)) {
+        if let Some(body) = lines[at + head..].iter().position(is_last) {
             functions.push(Function {
                 name,
                 at: at + 1,

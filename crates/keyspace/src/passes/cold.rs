@@ -60,8 +60,9 @@ pub struct ColdRule {
     /// How cold a string must be to be packed.
     pub cold: ColdLimit,
     /// A packed string that was used within this time has been used since the last round; under an
-    /// LFU policy, a packed string that is no longer cold has been.
-    pub used_seconds: u32,
+    /// LFU policy, a packed string that is no longer cold has been. `None`: uses do not count in
+    /// this round, because the clock has not gone on since the last.
+    pub used_seconds: Option<u32>,
     /// Bytes of texts that may be unpacked in this step because they are in use.
     pub unpacked_max: u64,
 }
@@ -349,8 +350,11 @@ impl Keyspace {
 
     /// A packed string used in two rounds in a row becomes text again.
     fn visit_packed(&mut self, at: DbIndex, entry: Entry, rule: &ColdRule, step: &mut ColdStep) {
+        let Some(idle_seconds) = rule.used_seconds else {
+            return;
+        };
         let unused = ColdLimit {
-            idle_seconds: rule.used_seconds,
+            idle_seconds,
             ..rule.cold
         };
         let is_used = !self.is_cold(entry, unused);
@@ -512,7 +516,7 @@ mod tests {
                 idle_seconds,
                 uses_max: 1,
             },
-            used_seconds: 60,
+            used_seconds: Some(60),
             unpacked_max: u64::MAX,
         }
     }

@@ -20,7 +20,8 @@
 //!     reads         if unpacking takes more than `compress-cpu-percent` of 10 seconds, the idle
 //!                   time doubles, up to [`FACTOR_MAX`] times; below half of that it halves again
 //!     promotion     packed strings in use become text again while there is room below the start;
-//!                   of memory above it only a part of what packing has saved meanwhile
+//!                   of memory above it only a part of what packing has saved meanwhile. Rounds
+//!                   that follow within a second judge no use, or a single read would count twice
 //!
 //! While data is loaded, [`loading`] has other bounds.
 //!
@@ -106,9 +107,11 @@ pub struct ColdPacking {
     due_ms: u64,
     /// When the walk's next round may begin.
     round_due_ms: u64,
-    /// When the walk's round began, and the one before.
+    /// When the latest round began that judges uses, and the one before.
     round_ms: u64,
     last_round_ms: u64,
+    /// The round is a second or more after the last that judged uses.
+    judges_use: bool,
     /// Strings that were packed when the round began.
     round_packed: u64,
     /// Bytes that strings in use may take although memory is above the start.
@@ -366,7 +369,10 @@ impl ColdPacking {
             self.round_due_ms = mono_ms + self.pressure.round_ms(packed);
             self.round_packed = self.figures.packed;
             self.cold = None;
-            (self.last_round_ms, self.round_ms) = (self.round_ms, mono_ms);
+            self.judges_use = mono_ms >= self.round_ms + ROUND_MS;
+            if self.judges_use {
+                (self.last_round_ms, self.round_ms) = (self.round_ms, mono_ms);
+            }
         }
         self.send_orders(keyspace, self.pressure.threads(), mono_ms, wake);
         if !self.lines.is_flushing() {
@@ -430,7 +436,9 @@ impl ColdPacking {
             texts,
             cold,
             packs: !(has_room && config.compress_values == CompressValues::Auto),
-            used_seconds: (since_ms / 1000).clamp(1, 3600) as u32,
+            used_seconds: self
+                .judges_use
+                .then(|| (since_ms / 1000).clamp(1, 3600) as u32),
             unpacked_max: room.saturating_add(self.promotable_bytes),
         })
     }

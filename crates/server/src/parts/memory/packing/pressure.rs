@@ -25,10 +25,11 @@ impl Pressure {
     /// The pressure of `auto`; other settings know none, because they pack at any memory.
     pub(super) fn of(config: &Config, memory: MemoryState) -> Pressure {
         let start = memory.start(config);
-        if config.compress_values != CompressValues::Auto || memory.used <= start {
+        let packs = config.compress_values == CompressValues::Auto && memory.limit > 0;
+        if !packs || memory.used <= start {
             return Pressure(0);
         }
-        let quarters = (memory.used - start) * 4 / (memory.limit - start).max(1);
+        let quarters = (memory.used - start) * 4 / memory.limit.saturating_sub(start).max(1);
         Pressure(quarters.min(3) as u8)
     }
 
@@ -100,6 +101,12 @@ mod tests {
         let pauses = [700, 813, 875, 938].map(|used| pressure(used).pause_ms(true));
         assert_eq!(pauses, [10, 5, 2, 0]);
         assert_eq!(pressure(1000).pause_ms(false), 2);
+        let config = Config {
+            compress_values: CompressValues::Auto,
+            ..Config::default()
+        };
+        let unlimited = MemoryState { used: 9, limit: 0 };
+        assert_eq!(Pressure::of(&config, unlimited), Pressure(0));
     }
 
     #[test]
