@@ -11,6 +11,7 @@ pub mod locked_file;
 pub mod log;
 pub mod oom_score;
 pub mod pidfile;
+mod processors;
 pub mod supervised;
 pub mod title;
 
@@ -20,5 +21,6 @@ pub use file_limit::{FileLimit, raise_file_limit, spare_files};
 pub use locked_file::open_locked;
 pub use oom_score::apply_oom_score;
 pub(crate) use oom_score::apply_oom_score_of_child;
+pub(crate) use processors::processors;
 pub use supervised::{feed_watchdog, supervisor};
 pub use title::{show_title, take_title};

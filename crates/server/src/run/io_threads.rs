@@ -9,7 +9,6 @@
 //! Pauses, limits, holding, and the order of replies and log are the same as for other clients,
 //! because the session never leaves the loop. A report of a client that has gone finds no session.
 
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -20,6 +19,7 @@ use super::read::queue_if_ready;
 use crate::clients::batch::COMMANDS_MAX;
 use crate::clients::client::ClientFlags;
 use crate::clients::session::Session;
+use crate::process::processors;
 use crate::state::Server;
 use russet_net::io_thread::scaling::Advice;
 use russet_net::io_thread::{ConnectionId, IoThread, Report};
@@ -31,12 +31,6 @@ const BATCHES_MAX: usize = 4;
 const ACTIVE_MS: u64 = 100;
 /// Keys whose table, entries and short values are in the processor's caches.
 const CACHED_KEYS: usize = 1 << 16;
-
-/// Processors of this process at its start: each look reads files of its control group.
-fn processors() -> usize {
-    static PROCESSORS: OnceLock<usize> = OnceLock::new();
-    *PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
-}
 
 impl Loop {
     /// I/O threads that there may be: one fewer than `io-threads`, and than there are processors,

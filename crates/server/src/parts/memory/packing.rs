@@ -32,8 +32,7 @@ mod prefixes;
 mod pressure;
 mod thread;
 
-use std::sync::{Arc, OnceLock};
-use std::thread::available_parallelism;
+use std::sync::Arc;
 
 use loading::LoadPacking;
 pub(crate) use loading::{LoadPace, SLICE_BYTES};
@@ -170,12 +169,6 @@ impl ReadGuard {
         }
         self.factor > before
     }
-}
-
-/// Processors of this process at its start.
-fn processors() -> u32 {
-    static PROCESSORS: OnceLock<u32> = OnceLock::new();
-    *PROCESSORS.get_or_init(|| available_parallelism().map_or(1, |it| it.get() as u32))
 }
 
 /// Memory as packing sees it, bytes.

@@ -20,14 +20,15 @@ use russet_base::wake::Wake;
 use russet_config::Config;
 use russet_keyspace::{ColdRule, ColdWalk, Keyspace};
 
-use super::{ColdPacking, IN_FLIGHT_MAX, MemoryState, processors, texts_of};
+use super::{ColdPacking, IN_FLIGHT_MAX, MemoryState, texts_of};
+use crate::process::processors;
 
 /// Threads that pack, at most, and no more than there are processors.
 const THREADS_MAX: u32 = 4;
 
-/// Batches with the threads, at most.
-fn in_flight_max() -> u32 {
-    IN_FLIGHT_MAX * THREADS_MAX.min(processors())
+/// Threads that pack here, at most.
+fn threads_max() -> u32 {
+    processors().min(THREADS_MAX as usize) as u32
 }
 
 /// Bytes of the file in a slice of a load that packs.
@@ -128,7 +129,7 @@ impl ColdPacking {
         if !is_above {
             return LoadPace::Free;
         }
-        if self.in_flight >= in_flight_max() {
+        if self.in_flight >= IN_FLIGHT_MAX * threads_max() {
             return LoadPace::Waits;
         }
         if let Some(batch) = keyspace.packing.take_collected() {
@@ -156,9 +157,12 @@ impl ColdPacking {
         wake: &Wake,
     ) {
         for _ in 0..STEPS {
-            self.send_orders(keyspace, THREADS_MAX.min(processors()), mono_ms, wake);
+            self.send_orders(keyspace, threads_max(), mono_ms, wake);
             let is_held = self.lines.is_flushing() || self.lines.awaits_common();
-            if is_held || self.load.rested_at.is_some() || self.in_flight >= in_flight_max() {
+            if is_held
+                || self.load.rested_at.is_some()
+                || self.in_flight >= IN_FLIGHT_MAX * threads_max()
+            {
                 return;
             }
             let step = keyspace.gather_cold(&mut self.load.walk, rule, &mut self.lines);

@@ -15,7 +15,8 @@
 use russet_config::{CompressValues, Config};
 use russet_keyspace::ColdLimit;
 
-use super::{MemoryState, PAUSE_MS, ROUND_MS, processors};
+use super::{MemoryState, PAUSE_MS, ROUND_MS};
+use crate::process::processors;
 
 /// Of the way from the start to the limit, the parts that were gone, 0 to 3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl Pressure {
     /// Threads that pack, at most.
     pub(super) fn threads(self) -> u32 {
         match self.0 {
-            2 | 3 => processors().min(2),
+            2 | 3 => processors().min(2) as u32,
             _ => 1,
         }
     }
